@@ -1,0 +1,119 @@
+# How a room of src/anneal becomes a library and its tests a program.
+#
+#   FILE.cpp         part of the room's library
+#   FILE.kernel.cpp  compiled once for each instruction set (see anneal_kernel_isas)
+#   FILE_test.cpp    part of the room's test program, test_ROOM
+#   FILE_fuzz.cpp    a libFuzzer target of its own, fuzz_FILE
+#   main.cpp         the program
+
+set(ANNEAL_WARNINGS -Wall -Wextra)
+if(ANNEAL_WERROR)
+  list(APPEND ANNEAL_WARNINGS -Werror)
+endif()
+if(ANNEAL_SANITIZE)
+  add_compile_options(-fsanitize=${ANNEAL_SANITIZE} -fno-omit-frame-pointer -g)
+  add_link_options(-fsanitize=${ANNEAL_SANITIZE})
+  if(ANNEAL_SANITIZE MATCHES "undefined")
+    add_compile_options(-fno-sanitize-recover=undefined)
+  endif()
+endif()
+
+# Kernel sources are compiled once for each of these; the namespace of the same name holds the result
+# and device/cpu/isa.hpp picks one at run time. They must not define inline functions outside that
+# namespace: the linker could then pick the AVX-512 copy for everybody.
+set(ANNEAL_KERNEL_ISAS portable avx2 avx512)
+set(ANNEAL_ISA_FLAGS_portable "")
+set(ANNEAL_ISA_FLAGS_avx2 -mavx2 -mfma -mf16c -mtune=haswell)
+set(ANNEAL_ISA_FLAGS_avx512
+    -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mf16c -mtune=skylake-avx512
+    -mprefer-vector-width=512)
+set(ANNEAL_KERNEL_FLAGS -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -fopenmp-simd)
+
+function(anneal_room room)
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  set(dir ${CMAKE_SOURCE_DIR}/src/anneal/${room})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${dir}/*.cpp)
+  set(tests ${sources})
+  set(fuzzers ${sources})
+  set(kernels ${sources})
+  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cpp$")
+  list(FILTER kernels INCLUDE REGEX "\\.kernel\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "(_test|_fuzz|\\.kernel|/main)\\.cpp$")
+
+  set(kernel_objects)
+  if(kernels)
+    foreach(isa ${ANNEAL_KERNEL_ISAS})
+      set(objects anneal_${room}_${isa})
+      add_library(${objects} OBJECT ${kernels})
+      target_include_directories(${objects} PRIVATE ${CMAKE_SOURCE_DIR}/src)
+      target_compile_definitions(${objects} PRIVATE ANNEAL_ISA=${isa} ANNEAL_ISA_${isa}=1)
+      target_compile_options(
+        ${objects} PRIVATE ${ANNEAL_WARNINGS} ${ANNEAL_KERNEL_FLAGS} ${ANNEAL_ISA_FLAGS_${isa}}
+                           ${OpenMP_CXX_FLAGS})
+      list(APPEND kernel_objects $<TARGET_OBJECTS:${objects}>)
+    endforeach()
+  endif()
+
+  if(sources OR kernel_objects)
+    add_library(anneal_${room} STATIC ${sources} ${kernel_objects})
+    target_include_directories(anneal_${room} PUBLIC ${CMAKE_SOURCE_DIR}/src)
+    target_compile_options(anneal_${room} PRIVATE ${ANNEAL_WARNINGS})
+    target_link_libraries(anneal_${room} PUBLIC ${ARG_LINK})
+  else()
+    add_library(anneal_${room} INTERFACE)
+    target_include_directories(anneal_${room} INTERFACE ${CMAKE_SOURCE_DIR}/src)
+    target_link_libraries(anneal_${room} INTERFACE ${ARG_LINK})
+  endif()
+
+  if(ANNEAL_TESTS AND tests)
+    anneal_test_program(test_${room} anneal_${room} ${tests})
+  endif()
+  if(ANNEAL_FUZZERS)
+    foreach(source ${fuzzers})
+      get_filename_component(name ${source} NAME_WE)
+      add_executable(${name} ${source})
+      target_compile_options(${name} PRIVATE ${ANNEAL_WARNINGS})
+      target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+      target_link_libraries(${name} PRIVATE anneal_${room})
+    endforeach()
+  endif()
+endfunction()
+
+function(anneal_test_program name library)
+  add_executable(${name} ${ARGN})
+  target_compile_options(${name} PRIVATE ${ANNEAL_WARNINGS})
+  target_compile_definitions(
+    ${name} PRIVATE ANNEAL_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+                    ANNEAL_PROGRAM="$<TARGET_FILE_DIR:${name}>/anneal")
+  target_link_libraries(${name} PRIVATE ${library} GTest::gtest GTest::gtest_main)
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600)
+endfunction()
+
+function(anneal_program)
+  if(EXISTS ${CMAKE_SOURCE_DIR}/src/anneal/cli/main.cpp)
+    add_executable(anneal ${CMAKE_SOURCE_DIR}/src/anneal/cli/main.cpp)
+    target_compile_options(anneal PRIVATE ${ANNEAL_WARNINGS})
+    target_link_libraries(anneal PRIVATE anneal_cli)
+  endif()
+endfunction()
+
+# tests/ROOM/*_test.cpp: tests that cross rooms, linked with everything; test_cross_ROOM.
+function(anneal_tests)
+  if(NOT ANNEAL_TESTS)
+    return()
+  endif()
+  file(GLOB folders LIST_DIRECTORIES true CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*)
+  foreach(folder ${folders})
+    file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cpp)
+    if(sources)
+      get_filename_component(name ${folder} NAME)
+      anneal_test_program(test_cross_${name} anneal_cli ${sources})
+      target_include_directories(test_cross_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+      target_link_libraries(test_cross_${name} PRIVATE nlohmann_json::nlohmann_json)
+      if(TARGET anneal)
+        add_dependencies(test_cross_${name} anneal)
+      endif()
+    endif()
+  endforeach()
+endfunction()
