@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "anneal/data/config.hpp"
+#include "anneal/model/config.hpp"
+#include "anneal/optim/config.hpp"
+
+namespace anneal {
+
+struct TrainConfig {
+  int64_t steps = 2000;
+  int64_t batch = 32;       // sequences a step, over all ranks and micro-batches
+  int64_t micro_batch = 8;  // sequences a program run
+  std::string precision = "fp32";  // fp32 | bf16
+  double clip = 1.0;  // global norm; 0: off
+  int64_t seed = 1;
+  int64_t eval_every = 200;  // 0: off
+  int64_t eval_batches = 20;
+  int64_t sample_every = 500;  // 0: off
+  std::string sample_prompt;
+  std::string recompute = "none";  // none | attention | block
+  bool operator==(const TrainConfig&) const = default;
+};
+
+struct ParallelConfig {
+  int64_t threads = 0;  // 0: all cores
+  int64_t shards = 0;   // logical shards of the batch; 0: the number of ranks at first launch
+  bool operator==(const ParallelConfig&) const = default;
+};
+
+struct CheckpointConfig {
+  int64_t every = 500;  // 0: only the last
+  int64_t keep = 3;     // and the best by validation loss; 0: all
+  bool operator==(const CheckpointConfig&) const = default;
+};
+
+struct MonitorConfig {
+  int64_t log_every = 1;
+  bool operator==(const MonitorConfig&) const = default;
+};
+
+// Everything that a run is, as the config file says it. cli/schema declares each key once.
+struct RunConfig {
+  std::string name = "run";
+  ModelConfig model;
+  DataConfig data;
+  TrainConfig train;
+  OptimizerConfig optimizer;
+  ScheduleConfig schedule;
+  ParallelConfig parallel;
+  CheckpointConfig checkpoint;
+  MonitorConfig monitor;
+  bool operator==(const RunConfig&) const = default;
+};
+
+}  // namespace anneal
