@@ -66,9 +66,9 @@ std::string nearest_word(std::string_view word, const std::string* candidates, s
 }  // namespace anneal
 
 // Checks an invariant of ours; throws InternalError with the condition, the detail and the place.
-#define ANNEAL_ASSERT(condition, ...)                                        \
-  do {                                                                       \
-    if (!(condition))                                                        \
-      ::anneal::internal_failure(#condition, ::anneal::str("" __VA_ARGS__), \
-                                 std::source_location::current());           \
+#define ANNEAL_ASSERT(condition, ...)                                                      \
+  do {                                                                                     \
+    if (!(condition))                                                                      \
+      ::anneal::internal_failure(#condition, ::anneal::str("" __VA_OPT__(, ) __VA_ARGS__), \
+                                 std::source_location::current());                         \
   } while (false)
