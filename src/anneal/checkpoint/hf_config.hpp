@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "anneal/model/config.hpp"
+
+namespace anneal {
+
+// Token ids that Hugging Face's config.json and generation_config.json carry.
+struct HfTokenIds {
+  std::optional<int64_t> bos;
+  std::vector<int64_t> eos;  // any of them ends a text; empty: none
+  std::optional<int64_t> pad;
+  bool operator==(const HfTokenIds&) const = default;
+};
+
+// The text of config.json for GPT2LMHeadModel or LlamaForCausalLM, keys sorted. Ids that are not
+// there are written as null, since transformers would otherwise assume GPT-2's.
+std::string hf_config_json(const ModelConfig& config, const HfTokenIds& ids);
+
+// The text of generation_config.json.
+std::string generation_config_json(const HfTokenIds& ids);
+
+// The model that the text of a config.json describes, with nothing left to derive; `where` is the
+// file's name in errors. Throws FormatError if it is not JSON of the right types and UsageError if
+// it asks for what Anneal's models don't do (scaled RoPE, another activation, …), naming the key.
+ModelConfig model_config_from_hf(std::string_view json, const std::string& where);
+
+// The ids in the text of a config.json or generation_config.json.
+HfTokenIds token_ids_from_hf(std::string_view json, const std::string& where);
+
+}  // namespace anneal
