@@ -7,10 +7,12 @@
 import json
 import math
 import pathlib
+import sys
 
 import numpy as np
 import torch
 
+sys.dont_write_bytecode = True
 import formula
 import models
 
