@@ -3,6 +3,8 @@
 #   FILE.cpp         part of the room's library
 #   FILE.kernel.cpp  compiled once for each instruction set (see anneal_kernel_isas)
 #   FILE_test.cpp    part of the room's test program, test_ROOM
+#   FILE_test.kernel.cpp  likewise, once for each instruction set
+#   testing/FILE.cpp part of the room's test program as well: what tests share
 #   FILE_fuzz.cpp    a libFuzzer target of its own, fuzz_FILE
 #   main.cpp         the program
 
@@ -39,21 +41,14 @@ function(anneal_room room)
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
   list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cpp$")
   list(FILTER kernels INCLUDE REGEX "\\.kernel\\.cpp$")
-  list(FILTER sources EXCLUDE REGEX "(_test|_fuzz|\\.kernel|/main)\\.cpp$")
+  set(test_kernels ${kernels})
+  list(FILTER test_kernels INCLUDE REGEX "_test\\.kernel\\.cpp$")
+  list(FILTER kernels EXCLUDE REGEX "_test\\.kernel\\.cpp$")
+  set(testing ${sources})
+  list(FILTER testing INCLUDE REGEX "/testing/[^/]*\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "(_test|_fuzz|\\.kernel|/main|/testing/[^/]*)\\.cpp$")
 
-  set(kernel_objects)
-  if(kernels)
-    foreach(isa ${ANNEAL_KERNEL_ISAS})
-      set(objects anneal_${room}_${isa})
-      add_library(${objects} OBJECT ${kernels})
-      target_include_directories(${objects} PRIVATE ${CMAKE_SOURCE_DIR}/src)
-      target_compile_definitions(${objects} PRIVATE ANNEAL_ISA=${isa} ANNEAL_ISA_${isa}=1)
-      target_compile_options(
-        ${objects} PRIVATE ${ANNEAL_WARNINGS} ${ANNEAL_KERNEL_FLAGS} ${ANNEAL_ISA_FLAGS_${isa}}
-                           ${OpenMP_CXX_FLAGS})
-      list(APPEND kernel_objects $<TARGET_OBJECTS:${objects}>)
-    endforeach()
-  endif()
+  anneal_kernels(anneal_${room} kernel_objects ${kernels})
 
   if(sources OR kernel_objects)
     add_library(anneal_${room} STATIC ${sources} ${kernel_objects})
@@ -67,7 +62,8 @@ function(anneal_room room)
   endif()
 
   if(ANNEAL_TESTS AND tests)
-    anneal_test_program(test_${room} anneal_${room} ${tests})
+    anneal_kernels(test_${room} test_kernel_objects ${test_kernels})
+    anneal_test_program(test_${room} anneal_${room} ${tests} ${test_kernel_objects})
   endif()
   if(ANNEAL_FUZZERS)
     foreach(source ${fuzzers})
@@ -78,6 +74,25 @@ function(anneal_room room)
       target_link_libraries(${name} PRIVATE anneal_${room})
     endforeach()
   endif()
+endfunction()
+
+# Compiles the kernel sources once for each instruction set, into libraries NAME_ISA of objects, and
+# sets `result` to those objects.
+function(anneal_kernels name result)
+  set(kernel_objects)
+  if(ARGN)
+    foreach(isa ${ANNEAL_KERNEL_ISAS})
+      set(objects ${name}_${isa})
+      add_library(${objects} OBJECT ${ARGN})
+      target_include_directories(${objects} PRIVATE ${CMAKE_SOURCE_DIR}/src)
+      target_compile_definitions(${objects} PRIVATE ANNEAL_ISA=${isa} ANNEAL_ISA_${isa}=1)
+      target_compile_options(
+        ${objects} PRIVATE ${ANNEAL_WARNINGS} ${ANNEAL_KERNEL_FLAGS} ${ANNEAL_ISA_FLAGS_${isa}}
+                           ${OpenMP_CXX_FLAGS})
+      list(APPEND kernel_objects $<TARGET_OBJECTS:${objects}>)
+    endforeach()
+  endif()
+  set(${result} ${kernel_objects} PARENT_SCOPE)
 endfunction()
 
 function(anneal_test_program name library)

@@ -99,7 +99,7 @@ struct OpDef {
   int min_inputs = 0;
   int max_inputs = 0;  // inputs beyond min_inputs are optional
 
-  // Shapes and default dtypes of the outputs; throws UsageError-free InternalError on misuse.
+  // Shapes and default dtypes of the outputs; throws InternalError on misuse.
   std::vector<TensorType> (*infer)(const OpCall&) = nullptr;
   // FP64 reference; an op without one has `expand`.
   void (*reference)(const OpCall&, std::span<const RefTensor* const> in,
@@ -120,10 +120,11 @@ struct OpDef {
   // is.
   uint32_t low_outputs = 0;
   bool low_follows = false;
-  // Outputs computed element by element from inputs of the same shape, fusable into one pass.
+  // Computes element by element, so that connected nodes of one output shape fuse into one node:
+  // `inputs` of the fused node, and for each part which operands it reads.
   bool elementwise = false;
-  // The output is the plain sum of its two inputs.
-  bool sums_inputs = false;
+  // Whether, with these attributes, the output is the plain sum of its two inputs.
+  bool (*sums_inputs)(const OpCall&) = nullptr;
   // Draws from a counter-based random stream named by the attributes.
   bool random = false;
   // Cheap enough to be computed again rather than saved.
