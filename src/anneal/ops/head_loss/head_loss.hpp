@@ -1,0 +1,37 @@
+#pragma once
+
+#include "anneal/ir/builder.hpp"
+
+namespace anneal {
+
+struct HeadLossAttrs {
+  int64_t chunk_rows = 0;  // rows of logits alive at a time; 0: chosen from the shape
+  bool operator==(const HeadLossAttrs&) const = default;
+  void print(std::ostream& out) const {
+    if (chunk_rows) out << "chunk_rows=" << chunk_rows;
+  }
+};
+
+// Output head and cross-entropy in one op, so that all the logits never exist at once:
+//   logits = x·weightᵀ,  nll(row) = log Σ_v exp(logits[v]) − logits[target]
+// Inputs: x [..., C]; weight [V,C]; targets i32, x's shape without C (−1: the row does not count);
+// inv_valid, an f32 scalar: 1 over the number of rows that count in the whole batch, of which this
+// call may see a part. Outputs, f32 scalars: loss = inv_valid · Σ nll over the rows that count; and
+// correct, how many of those have their target as arg-max (the lowest id at ties). Logits that are
+// not finite in a row that counts make the loss NaN. A gradient may flow into the loss only, and
+// from there into x and weight.
+const OpDef& head_loss_op();
+
+struct HeadLoss {
+  Value loss;     // scalar
+  Value correct;  // scalar
+};
+HeadLoss head_loss(Builder& b, Value x, Value weight, Value targets, Value inv_valid,
+                   int64_t chunk_rows = 0);
+
+// Loss and gradient in one visit of the logits. Inputs: those of head_loss; dloss, an f32 scalar;
+// and optionally what dweight starts from. Outputs: loss and correct, equal to those of head_loss;
+// dx [..., C] and dweight [V,C] f32, the gradients of dloss·loss.
+const OpDef& head_loss_grad_op();
+
+}  // namespace anneal

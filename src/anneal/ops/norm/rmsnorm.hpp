@@ -1,0 +1,24 @@
+#pragma once
+
+#include "anneal/ir/builder.hpp"
+
+namespace anneal {
+
+struct RmsnormAttrs {
+  double eps = 1e-5;
+  bool operator==(const RmsnormAttrs&) const = default;
+  void print(std::ostream& out) const { out << "eps=" << eps; }
+};
+
+// Root-mean-square normalisation over the last dimension (Zhang and Sennrich 2019):
+//   y = x·rstd·gain,  rstd = 1/sqrt(mean(x²) + eps)
+// Inputs: x [..., C], gain [C]. Outputs: y [..., C]; rstd [..., 1], which the gradient needs. A
+// gradient may flow into y only.
+const OpDef& rmsnorm_op();
+Value rmsnorm(Builder& b, Value x, Value gain, double eps = 1e-5);
+
+// Gradient of rmsnorm. Inputs: dy [..., C], x [..., C], gain [C], rstd [..., 1], and optionally
+// what dx and dgain start from. Outputs, all f32: dx [..., C], dgain [C].
+const OpDef& rmsnorm_grad_op();
+
+}  // namespace anneal
