@@ -63,7 +63,7 @@ function(anneal_room room)
 
   if(ANNEAL_TESTS AND tests)
     anneal_kernels(test_${room} test_kernel_objects ${test_kernels})
-    anneal_test_program(test_${room} anneal_${room} ${tests} ${test_kernel_objects})
+    anneal_test_program(test_${room} anneal_${room} ${tests} ${testing} ${test_kernel_objects})
   endif()
   if(ANNEAL_FUZZERS)
     foreach(source ${fuzzers})

@@ -2,6 +2,8 @@
 
 #include "anneal/ops/elementwise/cpu.hpp"
 #include "anneal/ops/elementwise/elementwise.hpp"
+#include "anneal/ops/matmul/cpu.hpp"
+#include "anneal/ops/matmul/matmul.hpp"
 #include "anneal/ops/reduce/cpu.hpp"
 #include "anneal/ops/reduce/sum_to.hpp"
 
@@ -11,6 +13,7 @@ namespace {
 // One line an op.
 const OpEntry table[] = {
     {elementwise_op, make_elementwise_kernel},
+    {matmul_op, make_matmul_kernel},
     {sum_to_op, make_sum_to_kernel},
     {broadcast_op, make_broadcast_kernel},
 };

@@ -138,9 +138,10 @@ std::vector<std::vector<unsigned char>> run_kernel(const std::string& name, cons
   EXPECT_TRUE(workspace.intact()) << name << " writes outside its workspace";
   for (size_t i = 0; i < in.size(); ++i) {
     EXPECT_TRUE(in[i].intact()) << name << " writes outside input " << i;
-    if (!overwritten[i])
+    if (!overwritten[i]) {
       EXPECT_EQ(std::memcmp(before[i].data(), in[i].bytes(), in[i].size()), 0)
           << name << " changes input " << i;
+    }
   }
   std::vector<std::vector<unsigned char>> result;
   for (size_t o = 0; o < out.size(); ++o) {

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "anneal/base/dtype.hpp"
+
+namespace anneal {
+
+// C[m,n] = op(A)·op(B) (+ bias[n]) or C += op(A)·op(B); all row-major and dense.
+struct MatmulSpec {
+  int64_t m = 0, n = 0, k = 0;
+  bool trans_a = false;                                  // A is stored [k,m]
+  bool trans_b = false;                                  // B is stored [n,k]
+  DType a = DType::f32, b = DType::f32, c = DType::f32;  // f32 or bf16
+  bool bias = false;                                     // an f32 row added to every row of C
+  bool accumulate = false;                               // C += …; C must be f32 then
+  bool operator==(const MatmulSpec&) const = default;
+};
+
+// A matrix product compiled for one shape. Gives the same bits for any number of threads: large
+// outputs use the library's own threading (which splits outputs only), small ones are cut into
+// tiles by shape, each computed by one thread.
+//
+// Where the CPU has no native bf16 product, bf16 operands are widened to f32 in the workspace and
+// the result is rounded: the same meaning, at f32's speed.
+//
+// run() is not reentrant for one object: the library's argument tables are kept in it.
+class CpuMatmul {
+ public:
+  explicit CpuMatmul(const MatmulSpec& spec);
+  ~CpuMatmul();
+  CpuMatmul(CpuMatmul&&) noexcept;
+  CpuMatmul& operator=(CpuMatmul&&) noexcept;
+
+  int64_t workspace_bytes() const;
+  void run(const void* a, const void* b, const void* bias, void* c, std::byte* workspace) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Whether bf16 products run natively here rather than through f32.
+bool cpu_matmul_has_native_bf16();
+
+}  // namespace anneal

@@ -1,0 +1,104 @@
+#include "anneal/device/cpu/math.hpp"
+#include "anneal/device/cpu/simd.hpp"
+#include "anneal/ops/elementwise/kernel.hpp"
+
+namespace anneal::ANNEAL_ISA {
+namespace {
+
+template <class F>
+[[gnu::always_inline]] inline void unary(const float* a, float* out, int64_t n, F f) {
+  for_vectors(n, [&](int64_t i, auto lanes) { store(out + i, f(load(a + i, lanes)), lanes); });
+}
+
+template <class F>
+[[gnu::always_inline]] inline void binary(const float* a, const float* b, float* out, int64_t n,
+                                          F f) {
+  for_vectors(n, [&](int64_t i, auto lanes) {
+    store(out + i, f(load(a + i, lanes), load(b + i, lanes)), lanes);
+  });
+}
+
+// gelu(x) = x·sigmoid(2u) with u = sqrt(2/pi)(x + 0.044715 x^3), since (1 + tanh u)/2 =
+// sigmoid(2u).
+[[gnu::always_inline]] inline vf gelu_gate(vf x) {
+  return sigmoid(x * (1.5957691216057308f + 0.07135481627159665f * (x * x)));
+}
+
+[[gnu::always_inline]] inline vf gelu_slope(vf x) {
+  vf s = gelu_gate(x);
+  vf inner = 1.5957691216057308f + 0.21406444881478996f * (x * x);
+  vf slope = s + x * s * (1.0f - s) * inner;
+  // Far out s(1-s) is zero but inner overflows; the product must not become NaN.
+  return select(abs(x) > 1e4f, s, slope);
+}
+
+void run(Ew function, const float* a, const float* b, float c, float* out, int64_t n) {
+  const vf one = broadcast(1.0f), zero{};
+  switch (function) {
+    case Ew::copy:
+      return unary(a, out, n, [](vf x) { return x; });
+    case Ew::neg:
+      return unary(a, out, n, [](vf x) { return -x; });
+    case Ew::square:
+      return unary(a, out, n, [](vf x) { return x * x; });
+    case Ew::sqrt:
+      return unary(a, out, n, [](vf x) { return sqrt(x); });
+    case Ew::reciprocal:
+      return unary(a, out, n, [&](vf x) { return one / x; });
+    case Ew::exp:
+      return unary(a, out, n, [](vf x) { return exp(x); });
+    case Ew::log:
+      return unary(a, out, n, [](vf x) { return log(x); });
+    case Ew::tanh:
+      return unary(a, out, n, [](vf x) { return tanh(x); });
+    case Ew::sigmoid:
+      return unary(a, out, n, [](vf x) { return sigmoid(x); });
+    case Ew::relu:
+      return unary(a, out, n, [&](vf x) { return max(zero, x); });
+    case Ew::step:
+      return unary(a, out, n, [&](vf x) { return select(x > zero, one, zero); });
+    case Ew::gelu:
+      return unary(a, out, n, [](vf x) { return x * gelu_gate(x); });
+    case Ew::gelu_derivative:
+      return unary(a, out, n, [](vf x) { return gelu_slope(x); });
+    case Ew::silu:
+      return unary(a, out, n, [](vf x) { return x * sigmoid(x); });
+    case Ew::silu_derivative:
+      return unary(a, out, n, [&](vf x) {
+        vf s = sigmoid(x);
+        return s * (one + x * (one - s));
+      });
+    case Ew::scale:
+      return unary(a, out, n, [&](vf x) { return x * c; });
+    case Ew::shift:
+      return unary(a, out, n, [&](vf x) { return x + c; });
+    case Ew::add:
+      return binary(a, b, out, n, [](vf x, vf y) { return x + y; });
+    case Ew::sub:
+      return binary(a, b, out, n, [](vf x, vf y) { return x - y; });
+    case Ew::mul:
+      return binary(a, b, out, n, [](vf x, vf y) { return x * y; });
+    case Ew::div:
+      return binary(a, b, out, n, [](vf x, vf y) { return x / y; });
+    case Ew::maximum:
+      return binary(a, b, out, n, [](vf x, vf y) { return select(y > x, y, x); });
+    case Ew::minimum:
+      return binary(a, b, out, n, [](vf x, vf y) { return select(y < x, y, x); });
+    case Ew::count:
+      return;
+  }
+}
+
+void widen_block(const bf16* from, float* to, int64_t n) {
+  for_vectors(n, [&](int64_t i, auto lanes) { store(to + i, load(from + i, lanes), lanes); });
+}
+
+void narrow_block(const float* from, bf16* to, int64_t n) {
+  for_vectors(n, [&](int64_t i, auto lanes) { store(to + i, load(from + i, lanes), lanes); });
+}
+
+}  // namespace
+
+const ElementwiseKernels elementwise = {run, widen_block, narrow_block};
+
+}  // namespace anneal::ANNEAL_ISA

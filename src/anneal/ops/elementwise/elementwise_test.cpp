@@ -1,0 +1,136 @@
+#include "anneal/ops/elementwise/elementwise.hpp"
+
+#include <gtest/gtest.h>
+#include <cmath>
+
+#include "anneal/ops/elementwise/cpu.hpp"
+#include "anneal/ops/elementwise/table.hpp"
+#include "anneal/ops/testing/op_check.hpp"
+
+namespace anneal {
+namespace {
+
+using testing::OpCase;
+
+Attrs single(Ew f, float constant = 0) {
+  int n = arity(f);
+  return Attrs::of(ElementwiseAttrs{
+      .inputs = n,
+      .code = {{.function = f, .a = 0, .b = n == 2 ? 1 : -1, .constant = constant}},
+      .results = {n}});
+}
+
+bool has_gradient(Ew f) {
+  return f != Ew::step && f != Ew::gelu_derivative && f != Ew::silu_derivative;
+}
+
+// Keeps operands in each function's domain and off its kinks, where central differences fail.
+void fill(Ew f, int input, RefTensor& t) {
+  bool positive =
+      f == Ew::sqrt || f == Ew::log || f == Ew::reciprocal || (f == Ew::div && input == 1);
+  for (double& x : t.data) {
+    if (positive) x = 0.6 + 0.4 * x;
+    if (std::abs(x) < 0.01) x += 0.05;
+    if ((f == Ew::maximum || f == Ew::minimum) && input == 1) x *= 0.731;
+    if (f == Ew::gelu || f == Ew::silu || f == Ew::gelu_derivative || f == Ew::silu_derivative)
+      x *= 5;
+  }
+}
+
+TEST(Elementwise, EveryFunctionAtOddSizes) {
+  for (int k = 0; k < static_cast<int>(Ew::count); ++k) {
+    auto f = static_cast<Ew>(k);
+    for (Shape shape : {Shape{1}, Shape{3, 7}, Shape{2, 5, 129}}) {
+      OpCase c{.name = str(name_of(f), shape), .op = &elementwise_op(), .attrs = single(f, 1.7f)};
+      c.in.assign(static_cast<size_t>(arity(f)), TensorType{DType::f32, shape});
+      c.fill = [f](int input, RefTensor& t) { fill(f, input, t); };
+      c.low_inputs = all_bits;
+      c.low_outputs = bit(0);
+      c.gradient = has_gradient(f);
+      check(c);
+    }
+  }
+}
+
+TEST(Elementwise, Broadcasts) {
+  Shape full{3, 5, 33};
+  for (Shape other : {Shape{}, Shape{33}, Shape{5, 33}, Shape{3, 5, 1}}) {
+    for (Ew f : {Ew::add, Ew::mul, Ew::sub, Ew::div}) {
+      OpCase c{.name = str(name_of(f), other),
+               .op = &elementwise_op(),
+               .attrs = single(f),
+               .in = {TensorType{DType::f32, full}, TensorType{DType::f32, other}}};
+      c.fill = [f](int input, RefTensor& t) { fill(f, input, t); };
+      c.low_inputs = all_bits;
+      check(c);
+      std::swap(c.in[0], c.in[1]);
+      if (f != Ew::div) check(c);
+    }
+  }
+}
+
+TEST(Elementwise, SameOperandTwice) {
+  Program program;
+  Builder b(program);
+  Value x = b.input("x", DType::f32, {5});
+  Value y = mul(b, x, x);
+  std::vector<bool> needed{true, true};
+  Value dy = b.input("dy", DType::f32, {5});
+  std::vector<Value> in{x, x}, out{y}, grads{dy};
+  auto gradients =
+      elementwise_op().vjp({b, program.call(program.order[0]), in, out, grads, needed});
+  EXPECT_TRUE(gradients[0] && gradients[1]);
+}
+
+TEST(Elementwise, TapeOfManyInstructions) {
+  // ((a·b + c)·s, gelu(a·b + c)): intermediates, a scalar, a row and two outputs.
+  ElementwiseAttrs attrs{.inputs = 4,
+                         .code = {{.function = Ew::mul, .a = 0, .b = 1},
+                                  {.function = Ew::add, .a = 4, .b = 2},
+                                  {.function = Ew::mul, .a = 5, .b = 3},
+                                  {.function = Ew::gelu, .a = 5}},
+                         .results = {6, 7}};
+  Shape full{7, 130};
+  OpCase c{.name = "tape", .op = &elementwise_op(), .attrs = Attrs::of(attrs)};
+  c.in = {TensorType{DType::f32, full}, TensorType{DType::f32, full}, TensorType{DType::f32, {130}},
+          TensorType{DType::f32, {}}};
+  c.low_inputs = bit(0) | bit(2);
+  c.low_outputs = bit(1);
+  c.gradient = false;
+  check(c);
+}
+
+TEST(Elementwise, NanIsNeverHidden) {
+  for (Ew f : {Ew::relu, Ew::gelu, Ew::silu, Ew::exp, Ew::tanh, Ew::sigmoid, Ew::sqrt, Ew::log,
+               Ew::copy, Ew::square}) {
+    OpCall call{.attrs = single(f), .in = {TensorType{DType::f32, {9}}}};
+    call.out = elementwise_op().infer(call);
+    auto kernel = make_elementwise_kernel(call);
+    float x[9], y[9];
+    std::fill_n(x, 9, std::nanf(""));
+    const void* in[] = {x};
+    void* out[] = {y};
+    kernel->run({in, out, nullptr});
+    for (float v : y) EXPECT_TRUE(std::isnan(v)) << name_of(f);
+  }
+}
+
+TEST(Elementwise, DerivativesFarOutAreFinite) {
+  for (Ew f : {Ew::gelu_derivative, Ew::silu_derivative, Ew::gelu, Ew::silu}) {
+    OpCall call{.attrs = single(f), .in = {TensorType{DType::f32, {4}}}};
+    call.out = elementwise_op().infer(call);
+    auto kernel = make_elementwise_kernel(call);
+    float x[4] = {1e30f, -1e30f, 120.0f, -120.0f}, y[4];
+    const void* in[] = {x};
+    void* out[] = {y};
+    kernel->run({in, out, nullptr});
+    for (int i = 0; i < 4; ++i) {
+      double expected = function_of(f).value(std::copysign(100.0, x[i]), 0, 0);
+      if (f == Ew::gelu || f == Ew::silu) expected = x[i] > 0 ? static_cast<double>(x[i]) : 0;
+      EXPECT_NEAR(y[i], expected, 1e-6 * std::abs(expected) + 1e-30) << name_of(f) << x[i];
+    }
+  }
+}
+
+}  // namespace
+}  // namespace anneal

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+
+#include "anneal/ops/elementwise/elementwise.hpp"
+
+namespace anneal {
+
+// The vector loops of the element-wise family over one block of n floats.
+struct ElementwiseKernels {
+  // out[i] = function(a[i], b[i]); b is null for unary functions.
+  void (*run)(Ew function, const float* a, const float* b, float constant, float* out, int64_t n);
+  void (*widen)(const bf16* from, float* to, int64_t n);
+  void (*narrow)(const float* from, bf16* to, int64_t n);
+};
+
+namespace portable {
+extern const ElementwiseKernels elementwise;
+}
+namespace avx2 {
+extern const ElementwiseKernels elementwise;
+}
+namespace avx512 {
+extern const ElementwiseKernels elementwise;
+}
+
+}  // namespace anneal
