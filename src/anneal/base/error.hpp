@@ -1,11 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <source_location>
 #include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+
+#include "anneal/base/source_location.hpp"
 
 namespace anneal {
 
@@ -58,7 +59,7 @@ std::string str(const Args&... args) {
 }
 
 [[noreturn]] void internal_failure(std::string_view condition, const std::string& detail,
-                                   std::source_location where);
+                                   SourceLocation where);
 
 // The nearest of `candidates` to `word` by edit distance, or "" if none is near (a typo).
 std::string nearest_word(std::string_view word, const std::string* candidates, size_t count);
@@ -70,5 +71,5 @@ std::string nearest_word(std::string_view word, const std::string* candidates, s
   do {                                                                                     \
     if (!(condition))                                                                      \
       ::anneal::internal_failure(#condition, ::anneal::str("" __VA_OPT__(, ) __VA_ARGS__), \
-                                 std::source_location::current());                         \
+                                 ::anneal::SourceLocation::current());                     \
   } while (false)
