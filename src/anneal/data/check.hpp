@@ -43,4 +43,8 @@ struct DataSummary {
 // naming the key. Writes nothing.
 DataSummary check_data(const DataConfig& config, const DataRequirements& requirements);
 
+// Throws UsageError naming data.validation unless `fraction` of so many documents leaves some for
+// validation and some for training.
+void check_split(int64_t documents, uint64_t seed, double fraction);
+
 }  // namespace anneal

@@ -24,23 +24,21 @@ struct Piece {
 };
 
 struct PieceLimits {
-  size_t target = size_t{1} << 18;     // bytes; text is cut at the first safe place from here on
-  size_t hard = size_t{1} << 22;       // bytes; text is cut here if there is no safe place before
+  size_t target = size_t{1} << 18;     // bytes; a longer text comes in pieces of about this size
+  size_t hard = size_t{1} << 22;       // bytes; a text without a safe place to cut is cut here
   size_t json_line = size_t{1} << 28;  // bytes; a longer line of JSONL is an error
 };
 
-// The first place >= `from` where `text` may be cut in two such that encoding the parts gives the
-// tokens of the whole, for any tokenizer that splits text as GPT-2, Llama 3 or Qwen do: after a
-// line break between ASCII characters, or before a space between ASCII letters or digits.
-// std::string::npos when there is none.
-size_t safe_cut(std::string_view text, size_t from);
+// The largest offset > 0 at which a text may be cut, whatever follows it; 0 if there is none:
+// Tokenizer::last_cut or last_word_cut.
+using CutFunction = std::function<size_t(std::string_view)>;
 
 // Reads the documents of text and JSONL files in order, in memory bounded by PieceLimits. A UTF-8
 // byte order mark at the start of a file is dropped; nothing else is changed (CRLF, invalid UTF-8).
 // Blank lines of JSONL are passed over and are no documents.
 class DocumentReader {
  public:
-  explicit DocumentReader(std::vector<SourceFile> files, PieceLimits limits = {});
+  DocumentReader(std::vector<SourceFile> files, CutFunction cut, PieceLimits limits = {});
   ~DocumentReader();
   DocumentReader(const DocumentReader&) = delete;
   DocumentReader& operator=(const DocumentReader&) = delete;
@@ -60,7 +58,7 @@ std::string json_text(std::string_view line, const std::string& path, int64_t li
 // Calls visit(document, text, last) for each piece of each document, JSON decoded, in order.
 // Documents for which `wanted` (when given) is false are passed over undecoded.
 void for_each_document_piece(
-    const std::vector<SourceFile>& files,
+    const std::vector<SourceFile>& files, const CutFunction& cut,
     const std::function<void(int64_t document, std::string_view text, bool last)>& visit,
     const std::function<bool(int64_t document)>& wanted = {});
 

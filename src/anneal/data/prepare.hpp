@@ -9,14 +9,9 @@
 #include "anneal/data/check.hpp"
 #include "anneal/data/config.hpp"
 #include "anneal/data/dataset.hpp"
+#include "anneal/data/obtain_tokenizer.hpp"
 
 namespace anneal {
-
-struct PrepareProgress {
-  std::string stage;  // "training the tokenizer" | "tokenising" | "copying shards"
-  int64_t bytes_done = 0;
-  int64_t bytes_total = 0;
-};
 
 struct PrepareOptions {
   std::filesystem::path directory;  // where shards and tokenizer are kept; created when needed
@@ -47,11 +42,5 @@ struct PreparedData {
 // prepare the same directory take turns. Throws as check_data does (which it calls first), and
 // UsageError naming model.context or data.validation when too few tokens come out.
 PreparedData prepare_data(const DataConfig& config, const PrepareOptions& options);
-
-// The tokenizer that data.tokenizer names: "byte", "bpe:N" (trained on the training documents of
-// `summary` only, never on those held out), a tokenizer.json or a model directory.
-std::shared_ptr<const Tokenizer> obtain_tokenizer(
-    const DataConfig& config, const DataSummary& summary, int64_t seed,
-    const std::function<void(const PrepareProgress&)>& progress = {});
 
 }  // namespace anneal
