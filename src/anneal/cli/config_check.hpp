@@ -1,6 +1,7 @@
 #pragma once
 
 #include "anneal/cli/config_file.hpp"
+#include "anneal/model/config.hpp"
 
 namespace anneal {
 
@@ -8,21 +9,24 @@ namespace anneal {
 // they were set and the fix. Looks at no file.
 void check_config(const LoadedConfig& loaded);
 
-// Refuses a config that names training files, a tokenizer or a model that do not exist.
-void check_config_files(const LoadedConfig& loaded);
+// Looks at what the config names: training and validation files, tokenizer, model.init (sizes and
+// headers only), and takes over what they decide: the architecture of model.init, for keys that the
+// user did not set; its tokenizer; no tokenizer for bare token shards. Throws UsageError for what
+// is not there, does not fit the config, or contradicts it.
+void check_config_files(LoadedConfig& loaded);
+
+// A message of another room, "[data.train] …", with the place where that key was set:
+// "[my.toml:12: data.train] …", and with what the key means if it gives no fix. Other messages are
+// returned as they are.
+std::string with_location(const LoadedConfig& loaded, const std::string& message);
 
 // Replaces values that stand for "derive it" by what they stand for, where the config alone tells:
-// kv_heads, hidden; evaluation is off without validation data, and sampling without a tokenizer.
+// kv_heads, hidden; no evaluation without validation data, no samples without a tokenizer.
 void resolve(RunConfig& config);
 
-// True if the training data is token shards without a description beside them (`data.dtype` and
-// `model.vocab_size` describe them): there is no tokenizer then.
-bool has_bare_shards(const DataConfig& data);
-
-// With `model.init`, the architecture is the one of that directory: takes it over, keeping the
-// keys that are about training (context, dropout, init). Throws UsageError for a key that the user
-// set to something else.
-void adopt_architecture(LoadedConfig& loaded, const ModelConfig& of_init);
+// Takes over the architecture of `init`, the model in the directory that model.init names. Throws
+// UsageError for a key that the user set to something else.
+void adopt_architecture(LoadedConfig& loaded, const ModelConfig& init);
 
 // Refuses to continue a run under a config that would change what it computes: keys declared
 // fixed_on_resume, and train.steps where the schedule depends on it. `saved` is the resolved config

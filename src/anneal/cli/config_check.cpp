@@ -1,0 +1,218 @@
+#include "anneal/cli/config_check.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <initializer_list>
+#include <optional>
+
+#include "anneal/base/error.hpp"
+#include "anneal/cli/schema.hpp"
+
+namespace anneal {
+namespace {
+
+constexpr int64_t smallest_bpe = 257;  // every byte and the end-of-text token
+
+[[noreturn]] void refuse(const LoadedConfig& loaded, std::string_view key, const std::string& what,
+                         const std::string& fix) {
+  throw UsageError(str("[", loaded.at(key), "] ", what, " (", fix, ")"));
+}
+
+// "model.width = 384, my.toml:9", to name a key that a message is not about but that matters.
+std::string other(const LoadedConfig& loaded, std::string_view key) {
+  auto found = loaded.where.find(key);
+  return str(key, " = ", find_key(key)->value(loaded.config),
+             found == loaded.where.end() ? " (default)" : str(" (", found->second, ")"));
+}
+
+// Of keys that contradict each other, the one to report: an override before a line of the file,
+// and either before a default.
+std::string_view culprit(const LoadedConfig& loaded, std::initializer_list<std::string_view> keys) {
+  for (auto key : keys)
+    if (auto found = loaded.where.find(key);
+        found != loaded.where.end() && found->second == "--set")
+      return key;
+  for (auto key : keys)
+    if (loaded.is_set(key)) return key;
+  return *keys.begin();
+}
+
+// The divisors of `number` next to `near`, as "6 or 8".
+std::string divisors(int64_t number, int64_t near) {
+  int64_t below = std::clamp<int64_t>(near, 1, number), above = below;
+  while (number % below != 0) --below;
+  while (number % above != 0) ++above;
+  return below == above ? str(below) : str(below, " or ", above);
+}
+
+void check_name(const LoadedConfig& loaded) {
+  const auto& name = loaded.config.name;
+  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos ||
+      std::ranges::any_of(name, [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
+    refuse(loaded, "name", str(toml_string(name), " cannot be the name of a folder"),
+           "use letters, digits, - and _");
+}
+
+void check_architecture(const LoadedConfig& loaded) {
+  const auto& m = loaded.config.model;
+  if (m.width % m.heads != 0)
+    refuse(loaded, culprit(loaded, {"model.heads", "model.width"}),
+           str("the heads must divide the width, got ", other(loaded, "model.heads"), " and ",
+               other(loaded, "model.width")),
+           str("for this width set model.heads to ", divisors(m.width, m.heads)));
+  if (m.family == "gpt2" && m.kv_heads != 0 && m.kv_heads != m.heads)
+    refuse(loaded, culprit(loaded, {"model.kv_heads", "model.heads"}),
+           str("gpt2 has as many kv_heads as heads, got ", other(loaded, "model.kv_heads"), " and ",
+               other(loaded, "model.heads")),
+           "remove model.kv_heads, or use model.family = \"llama\"");
+  if (m.kv_heads != 0 && m.heads % m.kv_heads != 0)
+    refuse(loaded, culprit(loaded, {"model.kv_heads", "model.heads"}),
+           str("the kv_heads must divide the heads, got ", other(loaded, "model.kv_heads"), " and ",
+               other(loaded, "model.heads")),
+           str("set model.kv_heads to ", divisors(m.heads, m.kv_heads)));
+  if (m.family != "llama") return;
+  if (m.hidden == 0)
+    refuse(loaded, culprit(loaded, {"model.hidden", "model.family"}),
+           "llama has no default for model.hidden",
+           str("state it, for example model.hidden = ", (m.width * 8 / 3 + 63) / 64 * 64,
+               ", about 8/3 of the width"));
+  if (m.head_dim() % 2 != 0)
+    refuse(loaded, culprit(loaded, {"model.heads", "model.width"}),
+           str("rotary positions need heads of even width, got ", m.head_dim(), " from ",
+               other(loaded, "model.width"), " and ", other(loaded, "model.heads")),
+           str("make model.width a multiple of ", 2 * m.heads));
+}
+
+void check_tokenizer(const LoadedConfig& loaded) {
+  const auto& name = loaded.config.data.tokenizer;
+  int64_t vocabulary = 0;
+  if (name.starts_with("bpe:")) {
+    auto end = name.data() + name.size();
+    auto [stop, error] = std::from_chars(name.data() + 4, end, vocabulary);
+    if (error != std::errc{} || stop != end || vocabulary < smallest_bpe || vocabulary > 1 << 24)
+      refuse(loaded, "data.tokenizer",
+             str("expected bpe:N with N from ", smallest_bpe,
+                 " (256 bytes and the end of text) to ", 1 << 24, ", got ", toml_string(name)),
+             "for example bpe:4096");
+  } else if (name == "bpe") {
+    refuse(loaded, "data.tokenizer", "bpe needs its number of tokens", "for example bpe:4096");
+  }
+}
+
+void check_data_keys(const LoadedConfig& loaded) {
+  const auto& c = loaded.config;
+  if (c.data.train.empty())
+    refuse(loaded, "data.train",
+           loaded.is_set("data.train") ? "the list of training files is empty"
+                                       : "no training files are given",
+           "name some under [data], for example train = [\"texts/*.txt\"]");
+  check_tokenizer(loaded);
+  bool no_validation = c.data.validation_files.empty() && c.data.validation_fraction == 0;
+  if (no_validation && c.train.eval_every > 0 && loaded.is_set("train.eval_every"))
+    refuse(loaded, "train.eval_every", "there is no validation data to evaluate on",
+           "set data.validation to a fraction such as 0.05 or a list of files, or train.eval_every "
+           "to 0");
+}
+
+void check_batch(const LoadedConfig& loaded) {
+  const auto& t = loaded.config.train;
+  if (t.batch % t.micro_batch != 0)
+    refuse(loaded, culprit(loaded, {"train.micro_batch", "train.batch"}),
+           str("the micro-batch must divide the batch, got ", other(loaded, "train.micro_batch"),
+               " and ", other(loaded, "train.batch")),
+           str("set train.micro_batch to ", divisors(t.batch, t.micro_batch)));
+  auto shards = loaded.config.parallel.shards;
+  auto sequences = t.batch / t.micro_batch;
+  if (shards != 0 && sequences % shards != 0)
+    refuse(loaded, culprit(loaded, {"parallel.shards", "train.micro_batch", "train.batch"}),
+           str("shards · micro_batch must divide the batch, got ", other(loaded, "parallel.shards"),
+               ", ", other(loaded, "train.micro_batch"), " and ", other(loaded, "train.batch")),
+           str("set parallel.shards to ", divisors(sequences, shards)));
+  // Samples and tokens of the whole run are counted in 64 bits.
+  auto tokens = std::max<double>(1, static_cast<double>(t.steps)) * static_cast<double>(t.batch) *
+                static_cast<double>(loaded.config.model.context);
+  if (tokens > 0x1p62)
+    refuse(loaded, culprit(loaded, {"train.steps", "train.batch", "model.context"}),
+           str("the run would see ", tokens, " tokens, more than can be counted"),
+           "lower train.steps, train.batch or model.context");
+}
+
+void check_optimizer(const LoadedConfig& loaded) {
+  const auto& o = loaded.config.optimizer;
+  const auto& s = loaded.config.schedule;
+  if (o.kind != "sgd" && o.momentum > 0)
+    refuse(loaded, culprit(loaded, {"optimizer.momentum", "optimizer.kind"}),
+           str(o.kind, " has no momentum of this kind, got ", other(loaded, "optimizer.momentum")),
+           "remove it, or use optimizer.kind = \"sgd\"; beta1 is what adam and adamw have");
+  if (o.nesterov && (o.kind != "sgd" || o.momentum == 0))
+    refuse(loaded, culprit(loaded, {"optimizer.nesterov", "optimizer.kind"}),
+           str("nesterov is for sgd with momentum, got ", other(loaded, "optimizer.kind"), " and ",
+               other(loaded, "optimizer.momentum")),
+           "set optimizer.nesterov to false, or use sgd with optimizer.momentum = 0.9");
+  if (s.kind != "constant" && s.min_lr > o.lr)
+    refuse(loaded, culprit(loaded, {"schedule.min_lr", "optimizer.lr"}),
+           str("the rate must fall, got ", other(loaded, "schedule.min_lr"), " above ",
+               other(loaded, "optimizer.lr")),
+           str("set schedule.min_lr to ", o.lr / 10,
+               " for example, or schedule.kind to \"constant\""));
+}
+
+}  // namespace
+
+void check_config(const LoadedConfig& loaded) {
+  check_name(loaded);
+  // With model.init, the architecture is still to be taken over: see adopt_architecture.
+  if (loaded.config.model.init.empty()) check_architecture(loaded);
+  check_data_keys(loaded);
+  check_batch(loaded);
+  check_optimizer(loaded);
+}
+
+void resolve(RunConfig& config) {
+  auto& m = config.model;
+  if (m.kv_heads == 0) m.kv_heads = m.heads;
+  if (m.hidden == 0 && m.family == "gpt2") m.hidden = 4 * m.width;
+  bool no_validation = config.data.validation_files.empty() && config.data.validation_fraction == 0;
+  if (no_validation) config.train.eval_every = 0;
+  if (config.data.tokenizer.empty()) config.train.sample_every = 0;
+}
+
+void adopt_architecture(LoadedConfig& loaded, const ModelConfig& init) {
+  RunConfig of_init = loaded.config;
+  of_init.model = init;
+  of_init.model.dropout = loaded.config.model.dropout;
+  of_init.model.init = loaded.config.model.init;
+  resolve(of_init);
+  for (const Key& key : config_keys()) {
+    auto name = key.full_name();
+    if (key.section != "model" || !loaded.is_set(name)) continue;
+    auto mine = key.value(loaded.config), theirs = key.value(of_init);
+    Field field = key.field(loaded.config);
+    auto number = std::get_if<int64_t*>(&field);
+    auto real = std::get_if<double*>(&field);
+    bool derived = number && **number == 0;  // "derive it" never contradicts
+    bool equal = mine == theirs;
+    // Other programs write numbers such as norm_eps as FP32 rounds them.
+    if (real) {
+      auto value = *std::get<double*>(key.field(of_init));
+      equal = std::abs(**real - value) <= 1e-6 * std::abs(value);
+    }
+    if (name == "model.context") {
+      // A model can be trained on shorter sequences than the longest it can read.
+      if (loaded.config.model.context > init.context)
+        refuse(loaded, name,
+               str("the model of model.init reads at most ", init.context, " tokens, got ", mine),
+               str("set model.context to ", init.context, " or less, or remove it"));
+      of_init.model.context = loaded.config.model.context;
+    } else if (!equal && !derived) {
+      refuse(loaded, name,
+             str("the model of ", other(loaded, "model.init"), " has ", theirs, ", got ", mine),
+             str("remove ", name, ", or start from another model"));
+    }
+  }
+  loaded.config.model = of_init.model;
+  check_architecture(loaded);
+}
+
+}  // namespace anneal

@@ -1,0 +1,36 @@
+#include "anneal/base/error.hpp"
+#include "anneal/cli/config_check.hpp"
+#include "anneal/cli/schema.hpp"
+
+namespace anneal {
+namespace {
+
+// Integers for which 0 means "derive it": a saved config holds what was derived.
+bool is_left_open(const Key& key, RunConfig config) {
+  Field field = key.field(config);
+  auto number = std::get_if<int64_t*>(&field);
+  auto name = key.full_name();
+  return number && **number == 0 && (name == "model.vocab_size" || name == "parallel.shards");
+}
+
+}  // namespace
+
+void check_resume(const LoadedConfig& now, const RunConfig& saved) {
+  for (const Key& key : config_keys()) {
+    if (!key.fixed_on_resume || is_left_open(key, now.config)) continue;
+    auto mine = key.value(now.config), theirs = key.value(saved);
+    if (mine == theirs) continue;
+    throw UsageError(str("[", now.at(key.full_name()), "] expected ", theirs,
+                         ", which the checkpoint was made with, got ", mine,
+                         " (set it back, or start a new run in another folder)"));
+  }
+  const auto& schedule = now.config.schedule;
+  bool follows_steps = schedule.kind != "constant" && schedule.horizon == 0;
+  if (now.config.train.steps != saved.train.steps && follows_steps)
+    throw UsageError(str("[", now.at("train.steps"), "] expected ", saved.train.steps,
+                         ", which the checkpoint was made with, got ", now.config.train.steps,
+                         ": the learning rates of all steps would change (set schedule.horizon to ",
+                         saved.train.steps, " to keep them, or set train.steps back)"));
+}
+
+}  // namespace anneal
