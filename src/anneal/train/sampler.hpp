@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -21,8 +22,8 @@ void check_sampling_options(const SamplingOptions& options);
 // Chooses the next token from logits as Hugging Face transformers' generate() does, in its order:
 // repetition penalty (score < 0 ? score·p : score/p), temperature, top-k, top-p, then a draw.
 // Ties at the edge of top-k are all kept, as there; among equal probabilities at the edge of top-p
-// the lower id stays. Sums are FP64. Greedy takes the largest logit after the penalty, the lowest
-// id among equals.
+// the lower id stays. The penalty is applied in FP32, probabilities are FP64. Greedy takes the
+// largest logit after the penalty, the lowest id among equals.
 //
 // The draw for position n of a text is a function of (seed, n, probabilities) alone, n being the
 // length of the history, so that a text can be continued anywhere. Nothing is allocated after
@@ -41,6 +42,7 @@ class Sampler {
     double score;
     int32_t id;
   };
+  auto end() { return candidates_.begin() + static_cast<std::ptrdiff_t>(kept_); }
   void load(std::span<const float> logits, std::span<const int32_t> history);
   int32_t greedy() const;
   void keep_top_k();
@@ -48,7 +50,7 @@ class Sampler {
   int32_t draw(uint64_t position) const;
 
   SamplingOptions options_;
-  std::vector<Candidate> candidates_;  // of all tokens, or of those kept
+  std::vector<Candidate> candidates_;  // all tokens; the first kept_ are in play
   size_t kept_ = 0;
   std::vector<uint8_t> penalised_;  // one flag a token, all 0 between calls
 };
