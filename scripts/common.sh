@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the other scripts: where the repository is, and the few things that they all do.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -7,6 +8,17 @@ say() { printf '%s\n' "$*" >&2; }
 fail() {
   say "${0##*/}: $*"
   exit 1
+}
+
+# as_root COMMAND…: through sudo where we are not root.
+as_root() {
+  if ((EUID == 0)); then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    fail "needs root; as root: $*"
+  fi
 }
 
 # Prints the comment at the head of the calling script: its --help.
