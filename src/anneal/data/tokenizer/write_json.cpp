@@ -1,0 +1,73 @@
+#include "anneal/base/error.hpp"
+#include "anneal/data/tokenizer/byte_level.hpp"
+#include "anneal/data/tokenizer/json.hpp"
+
+namespace anneal::bpe {
+namespace {
+
+// `text` as a JSON string; it is valid UTF-8.
+std::string quoted(std::string_view text) {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string out = "\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      out += "\\u00";
+      out += digits[c >> 4];
+      out += digits[c & 15];
+    } else {
+      out += c;
+    }
+  }
+  return out += '"';
+}
+
+const char* boolean(bool value) { return value ? "true" : "false"; }
+
+}  // namespace
+
+std::string write_tokenizer_json(const VocabularySpec& spec) {
+  std::string out = "{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n";
+  out += "  \"added_tokens\": [";
+  const char* separator = "\n";
+  for (const AddedToken& token : spec.added) {
+    out += separator;
+    out += "    {\n      \"id\": " + std::to_string(token.id);
+    out += ",\n      \"content\": " + quoted(token.text);
+    out += ",\n      \"single_word\": false,\n      \"lstrip\": false,\n      \"rstrip\": false";
+    out += str(",\n      \"normalized\": ", boolean(token.normalized));
+    out += str(",\n      \"special\": ", boolean(token.special), "\n    }");
+    separator = ",\n";
+  }
+  out += spec.added.empty() ? "],\n" : "\n  ],\n";
+  out +=
+      "  \"normalizer\": null,\n"
+      "  \"pre_tokenizer\": {\n    \"type\": \"ByteLevel\",\n    \"add_prefix_space\": false,\n"
+      "    \"trim_offsets\": true,\n    \"use_regex\": true\n  },\n"
+      "  \"post_processor\": null,\n"
+      "  \"decoder\": {\n    \"type\": \"ByteLevel\",\n    \"add_prefix_space\": true,\n"
+      "    \"trim_offsets\": true,\n    \"use_regex\": true\n  },\n"
+      "  \"model\": {\n    \"type\": \"BPE\",\n    \"dropout\": null,\n    \"unk_token\": null,\n"
+      "    \"continuing_subword_prefix\": null,\n    \"end_of_word_suffix\": null,\n"
+      "    \"fuse_unk\": false,\n    \"byte_fallback\": false,\n";
+  out += str("    \"ignore_merges\": ", boolean(spec.ignore_merges), ",\n    \"vocab\": {");
+  separator = "\n";
+  for (size_t id = 0; id < spec.tokens.size(); ++id) {
+    out += separator;
+    out += "      " + quoted(to_byte_level(spec.tokens[id])) + ": " + std::to_string(id);
+    separator = ",\n";
+  }
+  out += "\n    },\n    \"merges\": [";
+  separator = "\n";
+  for (const Merge& merge : spec.merges) {
+    out += separator;
+    out += "      " + quoted(to_byte_level(spec.tokens[merge.left]) + " " +
+                             to_byte_level(spec.tokens[merge.right]));
+    separator = ",\n";
+  }
+  return out += spec.merges.empty() ? "]\n  }\n}\n" : "\n    ]\n  }\n}\n";
+}
+
+}  // namespace anneal::bpe
