@@ -1,0 +1,35 @@
+#pragma once
+
+#include "anneal/ir/builder.hpp"
+
+namespace anneal {
+
+// How the columns of a packed row [(H + 2·Hkv)·D] are laid out: H query heads, then Hkv key heads,
+// then Hkv value heads, D columns each. Query head h reads key and value head h / (H / Hkv).
+struct AttentionAttrs {
+  int64_t heads = 1;     // H
+  int64_t kv_heads = 1;  // Hkv, which divides H
+  int64_t head_dim = 1;  // D
+  double scale = 1;      // of the scores; 1/sqrt(D) in most models
+  bool operator==(const AttentionAttrs&) const = default;
+  void print(std::ostream& out) const {
+    out << "heads=" << heads << " kv_heads=" << kv_heads << " head_dim=" << head_dim
+        << " scale=" << scale;
+  }
+  int64_t group() const { return heads / kv_heads; }
+  int64_t packed_columns() const { return (heads + 2 * kv_heads) * head_dim; }
+};
+
+// Causal attention with grouped queries (Vaswani et al. 2017; Ainslie et al. 2023). For query t of
+// every head: out = Σ_{s≤t} softmax_s(scale·q_t·k_s)·v_s. Computed tile by tile with a running
+// maximum (Dao et al., "FlashAttention", 2022): no buffer has two context-length dimensions.
+// Input: qkv [B,T,(H+2·Hkv)·D]. Outputs: out [B,T,H·D]; lse f32 [B,H,T], the log of each softmax's
+// denominator, which the gradient needs. A gradient may flow into out only.
+const OpDef& attention_op();
+Value attention(Builder& b, Value qkv, const AttentionAttrs& attrs);
+
+// Gradient of attention, with the same attributes. Inputs: dout [B,T,H·D], qkv, out, lse. Output:
+// dqkv [B,T,(H+2·Hkv)·D].
+const OpDef& attention_grad_op();
+
+}  // namespace anneal

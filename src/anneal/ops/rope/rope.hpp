@@ -1,0 +1,28 @@
+#pragma once
+
+#include "anneal/ir/builder.hpp"
+
+namespace anneal {
+
+struct RopeAttrs {
+  int64_t heads = 1;     // H
+  int64_t kv_heads = 1;  // Hkv
+  int64_t head_dim = 2;  // D, even
+  double theta = 10000;
+  bool inverse = false;  // rotates back: the transpose, and so the gradient
+  bool operator==(const RopeAttrs&) const = default;
+  void print(std::ostream& out) const {
+    out << "heads=" << heads << " kv_heads=" << kv_heads << " head_dim=" << head_dim
+        << " theta=" << theta << (inverse ? " inverse" : "");
+  }
+};
+
+// Rotary position embedding (Su et al. 2021) of packed queries, keys and values, in the pairing of
+// Hugging Face's rotate_half: in each of the H query and Hkv key heads the pair of columns
+// (i, i + D/2) of a row at position p turns by the angle p·theta^(−2i/D); values are copied. Angles
+// are taken in FP64, so they are accurate at any position.
+// Inputs: x [B,T,(H+2·Hkv)·D]; positions i32 [B,T]. Output: x's type. In place if wanted.
+const OpDef& rope_op();
+Value rope(Builder& b, Value x, Value positions, const RopeAttrs& attrs);
+
+}  // namespace anneal
