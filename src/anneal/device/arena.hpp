@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace anneal {
+
+// One block of zeroed memory for a whole run, every page touched at construction, so that a run
+// that starts has all it needs. Huge pages are asked for.
+class Arena {
+ public:
+  Arena() = default;
+  // Throws Error saying how much was asked for when the system has not got it.
+  explicit Arena(int64_t bytes);
+  ~Arena();
+  Arena(Arena&& other) noexcept { swap(other); }
+  Arena& operator=(Arena&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+
+  std::byte* at(int64_t offset) const { return base_ + offset; }
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  void swap(Arena& other) {
+    std::swap(base_, other.base_);
+    std::swap(bytes_, other.bytes_);
+  }
+  std::byte* base_ = nullptr;
+  int64_t bytes_ = 0;
+};
+
+}  // namespace anneal

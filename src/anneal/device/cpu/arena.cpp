@@ -1,0 +1,32 @@
+#include "anneal/device/arena.hpp"
+
+#include <sys/mman.h>
+#include <cerrno>
+#include <cstring>
+
+#include "anneal/base/error.hpp"
+#include "anneal/device/cpu/parallel.hpp"
+
+namespace anneal {
+
+Arena::Arena(int64_t bytes) : bytes_(bytes) {
+  if (bytes == 0) return;
+  void* p = ::mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (p == MAP_FAILED)
+    throw Error(str("cannot reserve ", bytes >> 20,
+                    " MiB of memory for the run: ", std::strerror(errno),
+                    " (a smaller train.micro_batch or model.width needs less; see anneal plan)"));
+  base_ = static_cast<std::byte*>(p);
+  ::madvise(p, static_cast<size_t>(bytes), MADV_HUGEPAGE);
+  constexpr int64_t chunk = int64_t{4} << 20;
+  parallel_ranges(bytes, chunk, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i += 4096) base_[i] = std::byte{0};
+  });
+}
+
+Arena::~Arena() {
+  if (base_) ::munmap(base_, static_cast<size_t>(bytes_));
+}
+
+}  // namespace anneal

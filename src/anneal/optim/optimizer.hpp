@@ -1,0 +1,51 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "anneal/ir/builder.hpp"
+#include "anneal/optim/config.hpp"
+
+namespace anneal {
+
+// What an optimizer's rule sees of one parameter while it writes the update program.
+class UpdateBuilder {
+ public:
+  // `gradient` is clipped already.
+  UpdateBuilder(Builder& b, int32_t parameter, Value gradient)
+      : b_(b), parameter_(parameter), gradient_(gradient) {}
+
+  Builder& builder() { return b_; }
+  Value parameter() { return b_.persistent(parameter_); }
+  Value gradient() const { return gradient_; }
+  Role role() const { return b_.module().persistent(parameter_).role; }
+  // A number that changes from step to step; the optimizer's scalars() gives its value.
+  Value scalar(const std::string& name);
+  // A moment of the parameter's shape, zero at first.
+  Value moment(const std::string& name);
+  void store_moment(const std::string& name, Value value);
+
+ private:
+  int32_t moment_index(const std::string& name);
+  Builder& b_;
+  int32_t parameter_;
+  Value gradient_;
+};
+
+struct NamedScalar {
+  std::string name;
+  double value;
+};
+
+// An optimizer: nodes that compute the new value of a parameter, and the scalars that those nodes
+// read at update `t` (from 1) with learning rate `lr`, computed in FP64.
+struct Optimizer {
+  std::string_view kind;
+  Value (*update)(UpdateBuilder&, const OptimizerConfig&);
+  std::vector<NamedScalar> (*scalars)(const OptimizerConfig&, int64_t t, double lr);
+};
+
+// Throws UsageError naming optimizer.kind where there is none of that name.
+const Optimizer& find_optimizer(const std::string& kind);
+
+}  // namespace anneal

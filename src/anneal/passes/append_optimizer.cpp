@@ -1,0 +1,32 @@
+#include "anneal/ir/builder.hpp"
+#include "anneal/ops/cast/cast.hpp"
+#include "anneal/ops/elementwise/elementwise.hpp"
+#include "anneal/optim/optimizer.hpp"
+#include "anneal/passes/pass.hpp"
+
+// Program `apply`: clips the finished gradients by the scalar input clip_factor, lets the optimizer
+// write each parameter's update, and keeps low-precision copies current.
+
+namespace anneal {
+
+void append_optimizer(Module& module, const PassContext& context) {
+  if (!module.programs.contains("reduce")) return;
+  const Optimizer& optimizer = find_optimizer(context.options.optimizer.kind);
+  Program program;
+  Builder b(program, &module);
+  b.set_phase(Phase::apply);
+  Value clip = b.input("clip_factor", DType::f32, {});
+  for (int32_t parameter : module.parameters()) {
+    int32_t gradient = module.companion(parameter, PersistentKind::gradient, ".grad");
+    if (gradient < 0) continue;
+    b.set_scope(module.persistent(parameter).name);
+    UpdateBuilder update(b, parameter, mul(b, b.persistent(gradient), clip));
+    Value next = optimizer.update(update, context.options.optimizer);
+    b.store(parameter, next);
+    if (int32_t copy = module.companion(parameter, PersistentKind::copy); copy >= 0)
+      b.store(copy, cast(b, next, module.persistent(copy).type.dtype));
+  }
+  module.programs["apply"] = std::move(program);
+}
+
+}  // namespace anneal

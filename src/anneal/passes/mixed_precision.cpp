@@ -1,0 +1,122 @@
+#include <unordered_map>
+
+#include "anneal/ir/builder.hpp"
+#include "anneal/ops/cast/cast.hpp"
+#include "anneal/passes/pass.hpp"
+#include "anneal/passes/rewrite.hpp"
+
+// Gives each value of a program one storage dtype. Ops say which inputs must be low (matmul
+// operands), which inputs they accept in low precision and which outputs may be stored so; a value
+// is stored low when its producer may write it and every reader accepts it. What is left in FP32
+// follows: the residual stream, statistics of norms, log-sum-exp, losses, gradients of parameters,
+// master weights and moments. A parameter that must be read low gets a copy, which the update
+// keeps current and program `refresh` makes anew after a load.
+
+namespace anneal {
+namespace {
+
+constexpr DType low = DType::bf16;
+
+bool is_low(const Program& program, Value v) { return program.type(v).dtype == low; }
+
+bool all_float_tensors_low(const Program& program, const Node& node) {
+  for (Value v : node.inputs) {
+    if (!v || program.type(v).shape.rank() == 0) continue;
+    if (is_float(program.type(v).dtype) && !is_low(program, v)) return false;
+  }
+  return true;
+}
+
+void assign_storage(Program& program) {
+  auto readers = program.readers();
+  std::vector<bool> kept(static_cast<size_t>(program.value_count()), false);
+  for (const auto& out : program.outputs) kept[static_cast<size_t>(out.value.id)] = true;
+  for (const auto& [parameter, value] : program.gradients)
+    kept[static_cast<size_t>(value.id)] = true;
+
+  auto accepted = [&](Value v) {
+    for (NodeId n : readers[static_cast<size_t>(v.id)]) {
+      const Node& node = program.node(n);
+      uint32_t accepts = node.op->low_accept | node.op->low_require;
+      for (size_t i = 0; i < node.inputs.size(); ++i)
+        if (node.inputs[i] == v && !(accepts & bit(static_cast<int>(i)))) return false;
+    }
+    return true;
+  };
+  for (NodeId n : program.order) {
+    const Node& node = program.node(n);
+    bool follows = !node.op->low_follows || all_float_tensors_low(program, node);
+    for (size_t o = 0; o < node.outputs.size(); ++o) {
+      Value v = node.outputs[o];
+      auto& info = program.info(v);
+      if (info.type.dtype == DType::f32 && follows &&
+          (node.op->low_outputs & bit(static_cast<int>(o))) && !kept[static_cast<size_t>(v.id)] &&
+          info.stores < 0 && info.type.shape.rank() > 0 && accepted(v))
+        info.type.dtype = low;
+    }
+  }
+}
+
+// The copy of a parameter in low precision, created on first use.
+int32_t low_copy(Module& module, int32_t parameter) {
+  if (int32_t copy = module.companion(parameter, PersistentKind::copy); copy >= 0) return copy;
+  Persistent p = module.persistent(parameter);
+  p.name += str(".", name_of(low));
+  p.type.dtype = low;
+  p.kind = PersistentKind::copy;
+  p.of = parameter;
+  return module.add_persistent(std::move(p));
+}
+
+void insert_casts(Module& module, Program& program) {
+  Insertions insertions;
+  std::unordered_map<int32_t, Value> casts;
+  Builder b(program, &module);
+  for (NodeId n : std::vector<NodeId>(program.order)) {
+    for (size_t i = 0; i < program.node(n).inputs.size(); ++i) {
+      const Node& node = program.node(n);
+      Value v = node.inputs[i];
+      if (!v || !(node.op->low_require & bit(static_cast<int>(i)))) continue;
+      if (program.type(v).dtype != DType::f32) continue;
+      Value replacement;
+      int32_t persistent = program.info(v).persistent;
+      if (persistent >= 0 && module.persistent(persistent).kind == PersistentKind::parameter) {
+        replacement = b.persistent(low_copy(module, persistent));
+      } else if (auto it = casts.find(v.id); it != casts.end()) {
+        replacement = it->second;
+      } else {
+        b.set_scope(node.scope);
+        b.set_phase(node.phase);
+        b.set_destination(&insertions.before(n));
+        replacement = casts[v.id] = cast(b, v, low);
+      }
+      program.node(n).inputs[i] = replacement;
+    }
+  }
+  insertions.apply(program);
+}
+
+void add_refresh(Module& module) {
+  Program program;
+  Builder b(program, &module);
+  for (size_t i = 0; i < module.persistents.size(); ++i) {
+    const auto& p = module.persistents[i];
+    if (p.kind != PersistentKind::copy) continue;
+    b.store(static_cast<int32_t>(i), cast(b, b.persistent(p.of), p.type.dtype));
+  }
+  if (!program.order.empty()) module.programs["refresh"] = std::move(program);
+}
+
+}  // namespace
+
+void mixed_precision(Module& module, const PassContext& context) {
+  if (context.options.precision == "fp32") return;
+  ANNEAL_ASSERT(context.options.precision == "bf16", "precision ", context.options.precision);
+  for (auto& [name, program] : module.programs) {
+    assign_storage(program);
+    insert_casts(module, program);
+  }
+  add_refresh(module);
+}
+
+}  // namespace anneal

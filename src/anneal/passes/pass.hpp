@@ -1,0 +1,57 @@
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "anneal/ir/module.hpp"
+#include "anneal/ir/plan.hpp"
+#include "anneal/ir/target.hpp"
+#include "anneal/optim/config.hpp"
+
+namespace anneal {
+
+// What the passes are asked to do; each looks at its own part and does nothing when that is off.
+struct PassOptions {
+  std::string precision = "fp32";  // fp32 | bf16
+  std::string recompute = "none";  // none | attention | block
+  OptimizerConfig optimizer;
+  int64_t shards = 1;        // logical shards of the batch, see accumulate
+  bool reuse_memory = true;  // off: every value has a place of its own (for tests)
+  bool fuse = true;          // off: one node per op (for tests)
+};
+
+struct PassContext {
+  const PassOptions& options;
+  Target& target;
+  Plan& plan;  // written by plan_memory
+};
+
+// A technique: one function Module -> Module, in the file of its name.
+struct Pass {
+  std::string_view name;
+  void (*run)(Module&, const PassContext&);
+};
+
+// All passes in the order in which they always run.
+std::span<const Pass> pipeline();
+
+// Runs the pipeline over the module, verifying after each pass. `observe` is called after each pass
+// with its name and the seconds it took.
+using PassObserver = std::function<void(const Pass&, const Module&, double seconds)>;
+Plan run_passes(Module& module, const PassOptions& options, Target& target,
+                const PassObserver& observe = {});
+
+void simplify(Module&, const PassContext&);
+void expand(Module&, const PassContext&);
+void differentiate(Module&, const PassContext&);
+void mixed_precision(Module&, const PassContext&);
+void recompute(Module&, const PassContext&);
+void accumulate(Module&, const PassContext&);
+void append_optimizer(Module&, const PassContext&);
+void fuse(Module&, const PassContext&);
+void schedule(Module&, const PassContext&);
+void plan_memory(Module&, const PassContext&);
+
+}  // namespace anneal
