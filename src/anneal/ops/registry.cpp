@@ -1,11 +1,24 @@
 #include "anneal/ops/registry.hpp"
 
+#include "anneal/ops/cast/cast.hpp"
+#include "anneal/ops/cast/cpu.hpp"
+#include "anneal/ops/collective/collective.hpp"
+#include "anneal/ops/collective/cpu.hpp"
+#include "anneal/ops/constant/constant.hpp"
+#include "anneal/ops/constant/cpu.hpp"
 #include "anneal/ops/elementwise/cpu.hpp"
 #include "anneal/ops/elementwise/elementwise.hpp"
+#include "anneal/ops/grad_norm/cpu.hpp"
+#include "anneal/ops/grad_norm/grad_norm.hpp"
 #include "anneal/ops/matmul/cpu.hpp"
 #include "anneal/ops/matmul/matmul.hpp"
+#include "anneal/ops/norm/cpu.hpp"
+#include "anneal/ops/norm/layernorm.hpp"
+#include "anneal/ops/norm/rmsnorm.hpp"
 #include "anneal/ops/reduce/cpu.hpp"
 #include "anneal/ops/reduce/sum_to.hpp"
+#include "anneal/ops/swiglu/cpu.hpp"
+#include "anneal/ops/swiglu/swiglu.hpp"
 
 namespace anneal {
 namespace {
@@ -16,6 +29,19 @@ const OpEntry table[] = {
     {matmul_op, make_matmul_kernel},
     {sum_to_op, make_sum_to_kernel},
     {broadcast_op, make_broadcast_kernel},
+    {layernorm_op, make_layernorm_kernel},
+    {layernorm_grad_op, make_layernorm_grad_kernel},
+    {rmsnorm_op, make_rmsnorm_kernel},
+    {rmsnorm_grad_op, make_rmsnorm_grad_kernel},
+    {swiglu_op, make_swiglu_kernel},
+    {swiglu_grad_op, make_swiglu_grad_kernel},
+    {sum_squares_op, make_sum_squares_kernel},
+    {grad_norm_op, make_grad_norm_kernel},
+    {cast_op, make_cast_kernel},
+    {constant_op, make_constant_kernel},
+    {all_reduce_op, make_collective_kernel},
+    {all_gather_op, make_collective_kernel},
+    {reduce_scatter_op, make_collective_kernel},
 };
 
 }  // namespace

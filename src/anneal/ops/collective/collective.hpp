@@ -13,15 +13,15 @@ namespace anneal {
 //   sharded(dim)  rank r holds the r-th of equal pieces along tensor dimension dim
 //   partial       the value is the sum of what the ranks hold
 //
-// The gradient of a replicated or sharded value is in the same state; that of a partial value is
-// replicated, since each rank's term counts fully in the sum.
+// A rank's gradient of a partial value is that of the sum, so it is replicated. A gathered value is
+// used by each rank for work of its own (other samples, other columns), so what a rank finds as its
+// gradient is one term of it, and partial.
 //
-//   op                  input         output        gradient
-//   all_reduce          partial       replicated    dy as it is
-//   all_gather(dim)     sharded(dim)  replicated    reduce_scatter(dim) of dy, which is partial:
-//                                                   each rank's use of the gathered value adds to
-//                                                   it
-//   reduce_scatter(dim) partial       sharded(dim)  all_gather(dim) of dy
+//   op                   x -> y                      dy             dx
+//   all_reduce           partial -> replicated       replicated     dy as it is (replicated)
+//   all_gather(dim)      sharded(dim) -> replicated  partial        reduce_scatter(dim):
+//   sharded(dim) reduce_scatter(dim)  partial -> sharded(dim)     sharded(dim)   all_gather(dim):
+//   replicated
 //
 // Precondition: the axis has size 1, where all three states are one and these ops are the identity.
 struct CollectiveAttrs {

@@ -1,0 +1,29 @@
+#pragma once
+
+#include "anneal/ir/op_def.hpp"
+
+namespace anneal {
+
+// What the norms demand of their operands.
+inline void expect_rows(const OpCall& call, size_t i, const Shape& shape) {
+  const auto& type = call.input(i);
+  ANNEAL_ASSERT(type.dtype == DType::f32 || type.dtype == DType::bf16, "input ", i,
+                " of a norm is f32 or bf16, got ", type);
+  ANNEAL_ASSERT(type.shape == shape && shape.rank() > 0, "input ", i, " of a norm is ", type,
+                ", expected shape ", shape);
+}
+inline void expect_f32(const OpCall& call, size_t i, const Shape& shape) {
+  TensorType expected{DType::f32, shape};
+  ANNEAL_ASSERT(call.input(i) == expected, "input ", i, " of a norm is ", call.input(i),
+                ", expected ", expected);
+}
+
+inline Cost norm_cost(const OpCall& call, const TensorType& x, double flops_an_element) {
+  Cost cost{.flops = flops_an_element * static_cast<double>(x.shape.elements())};
+  for (const auto& type : call.in)
+    if (type) cost.bytes += static_cast<double>(type->bytes());
+  for (const auto& type : call.out) cost.bytes += static_cast<double>(type.bytes());
+  return cost;
+}
+
+}  // namespace anneal

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+
+namespace anneal {
+
+// Rows of length n. x and y are f32 or bf16, as the kernel that is called says.
+struct NormForward {
+  const void* x;
+  const float* gain;
+  const float* bias;  // layernorm only
+  float eps;
+  int64_t rows, n;
+  void* y;
+  float* mean;  // one a row; layernorm only
+  float* rstd;  // one a row
+};
+
+struct NormBackward {
+  const void* dy;
+  const void* x;
+  const float* gain;
+  const float* mean;  // layernorm only
+  const float* rstd;
+  const float* dx_from;  // added to dx, or null
+  int64_t rows, n;
+  float* dx;
+  float* dgain;  // sums over these rows
+  float* dbias;  // likewise; layernorm only
+};
+
+struct NormKernels {
+  using Forward = void(const NormForward&);
+  using Backward = void(const NormBackward&);
+  Forward* layernorm[2][2];        // [x is bf16][y is bf16]
+  Forward* rmsnorm[2][2];          // likewise
+  Backward* layernorm_grad[2][2];  // [dy is bf16][x is bf16]
+  Backward* rmsnorm_grad[2][2];    // likewise
+};
+
+namespace portable {
+extern const NormKernels norm;
+}
+namespace avx2 {
+extern const NormKernels norm;
+}
+namespace avx512 {
+extern const NormKernels norm;
+}
+
+}  // namespace anneal
