@@ -1,18 +1,14 @@
 #include "anneal/cli/config_check.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <initializer_list>
-#include <optional>
 
 #include "anneal/base/error.hpp"
 #include "anneal/cli/schema.hpp"
 
 namespace anneal {
 namespace {
-
-constexpr int64_t smallest_bpe = 257;  // every byte and the end-of-text token
 
 [[noreturn]] void refuse(const LoadedConfig& loaded, std::string_view key, const std::string& what,
                          const std::string& fix) {
@@ -84,22 +80,6 @@ void check_architecture(const LoadedConfig& loaded) {
            str("make model.width a multiple of ", 2 * m.heads));
 }
 
-void check_tokenizer(const LoadedConfig& loaded) {
-  const auto& name = loaded.config.data.tokenizer;
-  int64_t vocabulary = 0;
-  if (name.starts_with("bpe:")) {
-    auto end = name.data() + name.size();
-    auto [stop, error] = std::from_chars(name.data() + 4, end, vocabulary);
-    if (error != std::errc{} || stop != end || vocabulary < smallest_bpe || vocabulary > 1 << 24)
-      refuse(loaded, "data.tokenizer",
-             str("expected bpe:N with N from ", smallest_bpe,
-                 " (256 bytes and the end of text) to ", 1 << 24, ", got ", toml_string(name)),
-             "for example bpe:4096");
-  } else if (name == "bpe") {
-    refuse(loaded, "data.tokenizer", "bpe needs its number of tokens", "for example bpe:4096");
-  }
-}
-
 void check_data_keys(const LoadedConfig& loaded) {
   const auto& c = loaded.config;
   if (c.data.train.empty())
@@ -107,7 +87,6 @@ void check_data_keys(const LoadedConfig& loaded) {
            loaded.is_set("data.train") ? "the list of training files is empty"
                                        : "no training files are given",
            "name some under [data], for example train = [\"texts/*.txt\"]");
-  check_tokenizer(loaded);
   bool no_validation = c.data.validation_files.empty() && c.data.validation_fraction == 0;
   if (no_validation && c.train.eval_every > 0 && loaded.is_set("train.eval_every"))
     refuse(loaded, "train.eval_every", "there is no validation data to evaluate on",

@@ -102,6 +102,7 @@ void set_entry(LoadedConfig& loaded, std::string_view section, const Entry& entr
 // The value of an override as TOML, if it is that: exactly one value on one line.
 std::optional<toml::table> as_toml(std::string_view value) {
   if (value.find('\n') != std::string_view::npos) return std::nullopt;
+  check_nesting(value, "--set");
   try {
     return toml::parse(str("value = ", value));
   } catch (const toml::parse_error&) {
@@ -152,6 +153,7 @@ LoadedConfig parse_config(std::string_view text, const std::string& file,
                           const std::vector<std::string>& overrides) {
   LoadedConfig loaded;
   loaded.file = file;
+  check_nesting(text, file);
   toml::table root;
   try {
     root = toml::parse(text, file);

@@ -55,6 +55,33 @@ std::string trimmed(std::string_view text) {
   return std::string(text.substr(first, text.find_last_not_of(blank) - first + 1));
 }
 
+void check_nesting(std::string_view text, const std::string& file) {
+  constexpr int most = 4000;
+  int dots = 0;
+  size_t line = 1;
+  char quote = 0;  // of the string that we are in
+  bool comment = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (c == '\n') {
+      ++line;
+      comment = false;
+    } else if (comment) {
+      continue;
+    } else if (quote != 0) {
+      if (c == '\\' && quote == '"') ++i;
+      if (c == quote) quote = 0;
+    } else if (c == '"' || c == '\'') {
+      quote = c;
+    } else if (c == '#') {
+      comment = true;
+    } else if (c == '.' && ++dots > most) {
+      throw UsageError(str("[", file, ":", line, "] more than ", most,
+                           " dots in keys (a key has one: section.key)"));
+    }
+  }
+}
+
 void refuse_syntax(std::string_view text, const std::string& file, size_t line,
                    std::string_view description) {
   std::string content, key;

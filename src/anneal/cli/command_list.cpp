@@ -1,0 +1,29 @@
+// The table of all commands: a new one is a file command_NAME.cpp, a declaration and a line here.
+
+#include "anneal/cli/command.hpp"
+
+namespace anneal {
+
+Command data_inspect_command();
+Command data_prepare_command();
+Command docs_config_command();
+Command tokenizer_decode_command();
+Command tokenizer_encode_command();
+Command tokenizer_train_command();
+
+std::vector<CommandGroup> all_command_groups() {
+  return {
+      {"data", "Turn text into token shards, and look into batches"},
+      {"docs", "Print documentation that is made from the source"},
+      {"tokenizer", "Train byte-level BPE tokenizers, and apply them"},
+  };
+}
+
+std::vector<Command> all_commands() {
+  return {
+      tokenizer_train_command(), tokenizer_encode_command(), tokenizer_decode_command(),
+      data_prepare_command(),    data_inspect_command(),     docs_config_command(),
+  };
+}
+
+}  // namespace anneal
