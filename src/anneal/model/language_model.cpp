@@ -1,0 +1,104 @@
+#include "anneal/model/language_model.hpp"
+
+#include <cmath>
+
+#include "anneal/model/transformer.hpp"
+#include "anneal/ops/attention/attention.hpp"
+#include "anneal/ops/attention_cached/attention_cached.hpp"
+#include "anneal/ops/head_loss/head_loss.hpp"
+#include "anneal/ops/matmul/matmul.hpp"
+#include "anneal/ops/take_row/take_row.hpp"
+
+namespace anneal {
+namespace {
+
+AttentionAttrs attention_attrs(const ModelConfig& c) {
+  return {.heads = c.heads,
+          .kv_heads = c.kv_heads,
+          .head_dim = c.head_dim(),
+          .scale = 1 / std::sqrt(static_cast<double>(c.head_dim()))};
+}
+
+void build_loss(Module& module, const std::string& name, const ModelConfig& c,
+                const LanguageModelOptions& options, bool with_dropout) {
+  Program& program = module.programs[name];
+  Builder b(program, &module);
+  Shape shape{options.micro_batch, options.sequence > 0 ? options.sequence : c.context};
+  TransformerInputs in;
+  in.tokens = b.input("tokens", DType::i32, shape);
+  Value targets = b.input("targets", DType::i32, shape);
+  in.positions = b.input("positions", DType::i32, shape);
+  Value inv_valid = b.input("inv_valid", DType::f32, {});
+  if (with_dropout) in.first_sample = b.input("first_sample", DType::i64, {});
+  in.seed = options.seed;
+  in.attention = [&](Builder& builder, int64_t, Value qkv) {
+    return attention(builder, qkv, attention_attrs(c));
+  };
+  Value x = transformer(b, c, in);  // [B,T,C]
+  Value weight = head_weight(b, c);
+  ScopeGuard scope(b, "head");
+  HeadLoss loss = head_loss(b, x, weight, targets, inv_valid);
+  b.output("loss", loss.loss);
+  b.output("correct", loss.correct);
+}
+
+struct Caches {
+  int32_t keys, values;
+};
+
+Caches caches_of_layer(Module& module, const ModelConfig& c, int64_t layer) {
+  auto cache = [&](const char* suffix) {
+    std::string name = str("h.", layer, ".attn.", suffix);
+    int32_t index = module.find(name);
+    if (index >= 0) return index;
+    return module.add_persistent({.name = name,
+                                  .type = {DType::f32, {c.kv_heads, c.context, c.head_dim()}},
+                                  .kind = PersistentKind::cache,
+                                  .trainable = false});
+  };
+  int32_t keys = cache("key_cache");
+  return {keys, cache("value_cache")};
+}
+
+void build_generation(Module& module, const ModelConfig& c, int64_t chunk) {
+  Program& program = module.programs["generate." + std::to_string(chunk)];
+  Builder b(program, &module);
+  TransformerInputs in;
+  in.tokens = b.input("tokens", DType::i32, {1, chunk});
+  in.positions = b.input("positions", DType::i32, {1, chunk});
+  Value start = b.input("start", DType::i32, {});
+  Value row = b.input("row", DType::i32, {});
+  in.attention = [&](Builder& builder, int64_t layer, Value qkv) {
+    Caches caches = caches_of_layer(module, c, layer);
+    auto result = attention_cached(builder, qkv, builder.persistent(caches.keys),
+                                   builder.persistent(caches.values), start, attention_attrs(c));
+    builder.store(caches.keys, result.k_cache);
+    builder.store(caches.values, result.v_cache);
+    return result.out;
+  };
+  Value x = transformer(b, c, in);
+  Value weight = head_weight(b, c);
+  ScopeGuard scope(b, "head");
+  Value last = take_row(b, x, row);                          // [1,1,C]
+  b.output("logits", matmul(b, last, weight, false, true));  // [1,1,V]
+}
+
+}  // namespace
+
+std::vector<int64_t> generation_chunks(const ModelConfig& config) {
+  std::vector<int64_t> chunks;
+  for (int64_t chunk : {256, 32, 1})
+    if (chunk <= config.context) chunks.push_back(chunk);
+  return chunks;
+}
+
+Module build_language_model(const ModelConfig& config, const LanguageModelOptions& options) {
+  Module module;
+  if (options.train) build_loss(module, "forward", config, options, true);
+  if (options.evaluate) build_loss(module, "evaluate", config, options, false);
+  if (options.generate)
+    for (int64_t chunk : generation_chunks(config)) build_generation(module, config, chunk);
+  return module;
+}
+
+}  // namespace anneal

@@ -1,0 +1,104 @@
+#include "anneal/model/transformer.hpp"
+
+#include <cmath>
+
+#include "anneal/base/rng.hpp"
+#include "anneal/model/blocks.hpp"
+#include "anneal/ops/dropout/dropout.hpp"
+#include "anneal/ops/elementwise/elementwise.hpp"
+#include "anneal/ops/embedding/embedding.hpp"
+#include "anneal/ops/rope/rope.hpp"
+#include "anneal/ops/swiglu/swiglu.hpp"
+
+namespace anneal {
+namespace {
+
+// GPT-2 (Radford et al. 2019): learned positions, LayerNorm, biases, GELU-tanh, Conv1D layout.
+// Llama (Touvron et al. 2023): rotary positions, RMSNorm, no biases, SwiGLU.
+class Transformer {
+ public:
+  Transformer(Builder& b, const ModelConfig& c, const TransformerInputs& in)
+      : b_(b), c_(c), in_(in), gpt2_(c.family == "gpt2") {
+    layout_ = gpt2_ ? WeightLayout::in_out : WeightLayout::out_in;
+  }
+
+  Value run() {
+    Value x = embed();  // [B,T,C]
+    for (int64_t i = 0; i < c_.layers; ++i) {
+      ScopeGuard scope(b_, "h." + std::to_string(i));
+      x = add(b_, x, attention_block(i, norm("norm1", x)));
+      x = add(b_, x, feed_forward(norm("norm2", x)));
+    }
+    return norm("final_norm", x);
+  }
+
+ private:
+  Value embed() {
+    ScopeGuard scope(b_, "embed");
+    Value table = b_.parameter("tokens.weight", {c_.vocab_size, c_.width}, Role::embedding,
+                               {Init::Kind::normal, init_deviation});
+    Value x = embedding(b_, table, in_.tokens);
+    if (gpt2_) {
+      Value positions = b_.parameter("positions.weight", {c_.context, c_.width}, Role::position,
+                                     {Init::Kind::normal, init_deviation});
+      x = add(b_, x, embedding(b_, positions, in_.positions));
+    }
+    return drop(x);
+  }
+
+  Value attention_block(int64_t layer, Value x) {
+    ScopeGuard scope(b_, "attn");
+    int64_t d = c_.head_dim(), kv = c_.kv_heads;
+    Value qkv = linear(b_, "qkv", x, (c_.heads + 2 * kv) * d, options(Role::matrix));
+    if (!gpt2_)
+      qkv = rope(b_, qkv, in_.positions,
+                 {.heads = c_.heads, .kv_heads = kv, .head_dim = d, .theta = c_.rope_theta});
+    Value mixed = in_.attention(b_, layer, qkv);  // [B,T,H·D]
+    return drop(linear(b_, "out", mixed, c_.width, options(Role::residual_matrix)));
+  }
+
+  Value feed_forward(Value x) {
+    ScopeGuard scope(b_, "mlp");
+    Value hidden = gpt2_
+                       ? gelu(b_, linear(b_, "up", x, c_.hidden, options(Role::matrix)))
+                       : swiglu(b_, linear(b_, "gate_up", x, 2 * c_.hidden, options(Role::matrix)));
+    return drop(linear(b_, "down", hidden, c_.width, options(Role::residual_matrix)));
+  }
+
+  Value norm(const std::string& name, Value x) {
+    return gpt2_ ? layernorm_block(b_, name, x, c_.norm_eps)
+                 : rmsnorm_block(b_, name, x, c_.norm_eps);
+  }
+
+  Value drop(Value x) {
+    if (c_.dropout == 0 || !in_.first_sample) return x;
+    return dropout(b_, x, in_.first_sample, c_.dropout, hash64(b_.scope() + "/dropout", in_.seed));
+  }
+
+  LinearOptions options(Role role) const {
+    double deviation = init_deviation;
+    if (role == Role::residual_matrix) deviation /= std::sqrt(2.0 * static_cast<double>(c_.layers));
+    return {.layout = layout_, .bias = gpt2_, .role = role, .deviation = deviation};
+  }
+
+  Builder& b_;
+  const ModelConfig& c_;
+  const TransformerInputs& in_;
+  bool gpt2_;
+  WeightLayout layout_;
+};
+
+}  // namespace
+
+Value transformer(Builder& b, const ModelConfig& config, const TransformerInputs& inputs) {
+  return Transformer(b, config, inputs).run();
+}
+
+Value head_weight(Builder& b, const ModelConfig& config) {
+  ScopeGuard scope(b, config.tie_embeddings ? "embed" : "head");
+  return b.parameter(
+      config.tie_embeddings ? "tokens.weight" : "weight", {config.vocab_size, config.width},
+      config.tie_embeddings ? Role::embedding : Role::head, {Init::Kind::normal, init_deviation});
+}
+
+}  // namespace anneal
