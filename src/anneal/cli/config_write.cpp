@@ -52,14 +52,14 @@ std::string config_hash(const RunConfig& config) {
 std::string config_reference() {
   std::string out =
       "# Config reference\n\n"
-      "A run is described by one TOML file; `--set section.key=value` on the command line "
-      "overrides "
-      "a key of it. Every key has a default, except `data.train`, and `model.hidden` for llama. An "
-      "unknown key, a value of the wrong type or out of range, and values that contradict each "
-      "other "
-      "are refused before anything is read or written. The resolved config, with every key, is "
-      "written to `config.toml` in the run's folder. Keys marked * must not change when a run is "
-      "resumed.\n\n"
+      "A run is described by one TOML file; `--set section.key=value` on the command line replaces "
+      "one of its values. Every key has a default, except `data.train`, and `model.hidden` for "
+      "llama. An unknown key, a value of the wrong type or out of range, and values that "
+      "contradict "
+      "each other are refused, with file, line and remedy, before anything is written. The "
+      "resolved "
+      "config, with every key, becomes `config.toml` in the run's folder. Keys marked * must not "
+      "change when a run is resumed.\n\n"
       "This page is printed by `anneal docs config` from the declarations in "
       "`src/anneal/cli/schema.cpp`; change those, and print it again.\n";
   const RunConfig defaults;
