@@ -1,5 +1,7 @@
 #include "anneal/ops/registry.hpp"
 
+#include "anneal/ops/attention/attention.hpp"
+#include "anneal/ops/attention/cpu.hpp"
 #include "anneal/ops/cast/cast.hpp"
 #include "anneal/ops/cast/cpu.hpp"
 #include "anneal/ops/collective/collective.hpp"
@@ -10,6 +12,8 @@
 #include "anneal/ops/elementwise/elementwise.hpp"
 #include "anneal/ops/grad_norm/cpu.hpp"
 #include "anneal/ops/grad_norm/grad_norm.hpp"
+#include "anneal/ops/head_loss/cpu.hpp"
+#include "anneal/ops/head_loss/head_loss.hpp"
 #include "anneal/ops/matmul/cpu.hpp"
 #include "anneal/ops/matmul/matmul.hpp"
 #include "anneal/ops/norm/cpu.hpp"
@@ -33,8 +37,12 @@ const OpEntry table[] = {
     {layernorm_grad_op, make_layernorm_grad_kernel},
     {rmsnorm_op, make_rmsnorm_kernel},
     {rmsnorm_grad_op, make_rmsnorm_grad_kernel},
+    {attention_op, make_attention_kernel},
+    {attention_grad_op, make_attention_grad_kernel},
     {swiglu_op, make_swiglu_kernel},
     {swiglu_grad_op, make_swiglu_grad_kernel},
+    {head_loss_op, make_head_loss_kernel},
+    {head_loss_grad_op, make_head_loss_grad_kernel},
     {sum_squares_op, make_sum_squares_kernel},
     {grad_norm_op, make_grad_norm_kernel},
     {cast_op, make_cast_kernel},

@@ -17,9 +17,9 @@ struct HeadLossAttrs {
 // Inputs: x [..., C]; weight [V,C]; targets i32, x's shape without C (−1: the row does not count);
 // inv_valid, an f32 scalar: 1 over the number of rows that count in the whole batch, of which this
 // call may see a part. Outputs, f32 scalars: loss = inv_valid · Σ nll over the rows that count; and
-// correct, how many of those have their target as arg-max (the lowest id at ties). Logits that are
-// not finite in a row that counts make the loss NaN. A gradient may flow into the loss only, and
-// from there into x and weight.
+// correct, how many of those have their target as arg-max (the lowest id at ties). A logit that is
+// not finite in a row that counts makes the loss NaN, and so does a target that is not below V. A
+// gradient may flow into the loss only, and from there into x and weight.
 const OpDef& head_loss_op();
 
 struct HeadLoss {

@@ -1,0 +1,145 @@
+#include "anneal/ops/head_loss/head_loss.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace anneal {
+namespace {
+
+constexpr TensorType scalar{DType::f32, {}};
+
+void expect_low_or_f32(const TensorType& type) {
+  ANNEAL_ASSERT(type.dtype == DType::f32 || type.dtype == DType::bf16,
+                "head_loss takes f32 and bf16, got ", type);
+}
+
+std::vector<TensorType> infer(const OpCall& call) {
+  const auto &x = call.input(0), &weight = call.input(1), &targets = call.input(2);
+  expect_low_or_f32(x);
+  expect_low_or_f32(weight);
+  ANNEAL_ASSERT(x.shape.rank() > 0 && weight.shape.rank() == 2 && weight.shape[1] == x.shape[-1],
+                "head_loss takes x [..., C] and weight [V,C], got ", x, " and ", weight);
+  ANNEAL_ASSERT(targets.dtype == DType::i32 && targets.shape.rank() == x.shape.rank() - 1 &&
+                    std::equal(targets.shape.begin(), targets.shape.end(), x.shape.begin()),
+                "targets are i32, one a row of ", x, ", got ", targets);
+  ANNEAL_ASSERT(call.input(3) == scalar, "inv_valid is an f32 scalar, got ", call.input(3));
+  return {scalar, scalar};
+}
+
+std::vector<TensorType> infer_grad(const OpCall& call) {
+  auto out = infer(call);
+  ANNEAL_ASSERT(call.input(4) == scalar, "dloss is an f32 scalar, got ", call.input(4));
+  out.push_back({DType::f32, call.input(0).shape});
+  out.push_back({DType::f32, call.input(1).shape});
+  if (call.has(5))
+    ANNEAL_ASSERT(call.input(5) == out[3], "dweight starts from ", out[3], ", got ", call.input(5));
+  return out;
+}
+
+// Loss and correct; where dx and dweight are given also their gradients of dloss·loss.
+void evaluate(const OpCall& call, std::span<const RefTensor* const> in, std::span<RefTensor> out) {
+  auto c = static_cast<size_t>(call.input(0).shape.row_length());
+  auto v = static_cast<size_t>(call.input(1).shape[0]);
+  double inv_valid = in[3]->data[0];
+  std::vector<double> logits(v);
+  for (size_t row = 0; row < in[2]->data.size(); ++row) {
+    if (in[2]->data[row] < 0) continue;
+    auto target = static_cast<size_t>(in[2]->data[row]);
+    if (target >= v) {
+      out[0].data[0] = NAN;
+      continue;
+    }
+    const double* x = &in[0]->data[row * c];
+    bool finite = true;
+    for (size_t k = 0; k < v; ++k) {
+      const double* w = &in[1]->data[k * c];
+      logits[k] = 0;
+      for (size_t j = 0; j < c; ++j) logits[k] += x[j] * w[j];
+      finite &= std::isfinite(logits[k]);
+    }
+    size_t best = 0;
+    for (size_t k = 1; k < v; ++k)
+      if (logits[k] > logits[best]) best = k;
+    double largest = logits[best], sum = 0;
+    for (double& l : logits) sum += std::exp(l - largest);
+    double nll = finite ? std::log(sum) + largest - logits[target] : NAN;
+    out[0].data[0] += inv_valid * nll;
+    out[1].data[0] += finite && best == target;
+    if (out.size() == 2) continue;
+    for (size_t k = 0; k < v; ++k) {
+      double d = std::exp(logits[k] - largest) / sum - (k == target ? 1 : 0);
+      d *= inv_valid * in[4]->data[0];
+      for (size_t j = 0; j < c; ++j) {
+        out[2].data[row * c + j] += d * in[1]->data[k * c + j];
+        out[3].data[k * c + j] += d * x[j];
+      }
+    }
+  }
+}
+
+void reference_grad(const OpCall& call, std::span<const RefTensor* const> in,
+                    std::span<RefTensor> out) {
+  if (call.has(5)) out[3].data = in[5]->data;
+  evaluate(call, in, out);
+}
+
+std::vector<Value> vjp(const VjpContext& c) {
+  ANNEAL_ASSERT(c.grads[0] && !c.grads[1], "a gradient flows into the loss only");
+  auto out =
+      c.b.emit(head_loss_grad_op(),
+               {c.inputs[0], c.inputs[1], c.inputs[2], c.inputs[3], c.grads[0]}, c.call.attrs);
+  return {c.needs(0) ? out[2] : Value{}, c.needs(1) ? out[3] : Value{}};
+}
+
+// `products` matrix products of rows × C × V, each reading the weight once.
+Cost cost_of(const OpCall& call, int products) {
+  auto elements = static_cast<double>(call.input(0).shape.elements());
+  auto vocabulary = static_cast<double>(call.input(1).shape[0]);
+  Cost cost{.flops = 2 * products * elements * vocabulary};
+  for (const auto& type : call.in)
+    if (type) cost.bytes += static_cast<double>(type->bytes());
+  for (const auto& type : call.out) cost.bytes += static_cast<double>(type.bytes());
+  return cost;
+}
+Cost cost(const OpCall& call) { return cost_of(call, 1); }
+Cost cost_grad(const OpCall& call) { return cost_of(call, 3); }
+
+constexpr AccumulateInto accumulate[] = {{.output = 3, .input = 5}};
+
+}  // namespace
+
+const OpDef& head_loss_op() {
+  static const OpDef op = {.name = "head_loss",
+                           .min_inputs = 4,
+                           .max_inputs = 4,
+                           .infer = infer,
+                           .reference = evaluate,
+                           .vjp = vjp,
+                           .cost = cost,
+                           .no_gradient = bit(3),
+                           .low_require = bit(0) | bit(1)};
+  return op;
+}
+
+const OpDef& head_loss_grad_op() {
+  static const OpDef op = {.name = "head_loss_grad",
+                           .min_inputs = 5,
+                           .max_inputs = 6,
+                           .infer = infer_grad,
+                           .reference = reference_grad,
+                           .cost = cost_grad,
+                           .low_require = bit(0) | bit(1),
+                           .low_outputs = bit(2),
+                           .accumulate = accumulate,
+                           .subsumes = {.op = &head_loss_op(), .inputs = 4, .outputs = 2}};
+  return op;
+}
+
+HeadLoss head_loss(Builder& b, Value x, Value weight, Value targets, Value inv_valid,
+                   int64_t chunk_rows) {
+  auto out =
+      b.emit(head_loss_op(), {x, weight, targets, inv_valid}, Attrs::of(HeadLossAttrs{chunk_rows}));
+  return {out[0], out[1]};
+}
+
+}  // namespace anneal

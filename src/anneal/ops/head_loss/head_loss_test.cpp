@@ -1,0 +1,213 @@
+#include "anneal/ops/head_loss/head_loss.hpp"
+
+#include <gtest/gtest.h>
+#include <cmath>
+
+#include "anneal/device/cpu/parallel.hpp"
+#include "anneal/ops/registry.hpp"
+#include "anneal/ops/testing/op_check.hpp"
+
+namespace anneal {
+namespace {
+
+using testing::OpCase;
+
+struct Sizes {
+  Shape x;  // [..., C]
+  int64_t vocabulary;
+  int64_t chunk_rows;
+};
+
+const Sizes cases[] = {
+    {{1, 1, 1}, 1, 0},    {{3, 7}, 5, 2},        {{2, 5, 8}, 65, 3},
+    {{2, 9, 33}, 129, 6}, {{1, 40, 16}, 300, 0}, {{3, 13, 40}, 257, 16},
+};
+
+std::vector<std::optional<TensorType>> inputs_of(const Sizes& s) {
+  Shape rows;
+  for (int i = 0; i + 1 < s.x.rank(); ++i) rows.push_back(s.x[i]);
+  return {TensorType{DType::f32, s.x}, TensorType{DType::f32, {s.vocabulary, s.x[-1]}},
+          TensorType{DType::i32, rows}, TensorType{DType::f32, {}}};
+}
+
+// Every third row does not count. dloss is large, as a loss scale may be, so that gradients stand
+// out against the tolerance, which is relative to at least 1.
+auto fill_for(int64_t vocabulary, bool all_ignored = false) {
+  return [=](int i, RefTensor& t) {
+    if (i == 1)
+      for (double& w : t.data) w *= 2;
+    if (i == 2)
+      for (size_t r = 0; r < t.data.size(); ++r)
+        t.data[r] = all_ignored || r % 3 == 1
+                        ? -1
+                        : static_cast<double>((r * 37 + 11) % static_cast<size_t>(vocabulary));
+    if (i == 3) t.data[0] = 0.0625;
+    if (i == 4) t.data[0] = 100;
+  };
+}
+
+OpCase loss_case(const Sizes& s) {
+  return {.name = str("head_loss ", s.x, " V=", s.vocabulary),
+          .op = &head_loss_op(),
+          .attrs = Attrs::of(HeadLossAttrs{s.chunk_rows}),
+          .in = inputs_of(s),
+          .fill = fill_for(s.vocabulary)};
+}
+
+OpCase grad_case(const Sizes& s, bool accumulate) {
+  OpCase c = loss_case(s);
+  c.name = str("head_loss_grad ", s.x, " V=", s.vocabulary, accumulate ? " accumulating" : "");
+  c.op = &head_loss_grad_op();
+  c.in.push_back(TensorType{DType::f32, {}});
+  if (accumulate) c.in.push_back(c.in[1]);
+  c.gradient = false;
+  return c;
+}
+
+TEST(HeadLoss, LossAndGradientRule) {
+  for (const auto& s : cases) {
+    OpCase c = loss_case(s);
+    c.low_inputs = 3;
+    testing::check(c);
+  }
+}
+
+TEST(HeadLoss, Gradient) {
+  for (const auto& s : cases)
+    for (bool accumulate : {false, true}) {
+      OpCase c = grad_case(s, accumulate);
+      testing::check(c);
+      // Where products take bf16 operands, d is rounded to 8 bits: each of up to 40 terms of an
+      // element of dweight, at most inv_valid·dloss = 6.25, is off by 2^-9 of it at worst; the
+      // errors add up as a random walk.
+      c.tolerance = 6.25 * std::sqrt(40.0) * 0x1p-9 / 0x1p-23;
+      c.low_inputs = 3;
+      for (uint32_t low_dx : {0u, 4u}) {
+        c.low_outputs = low_dx;
+        testing::check_kernel(c, true);
+      }
+      c.tolerance = 32;
+      for (uint32_t one : {1u, 2u}) {
+        c.low_inputs = one;
+        c.low_outputs = 0;
+        testing::check_kernel(c, true);
+      }
+    }
+}
+
+TEST(HeadLoss, NoRowCounts) {
+  const Sizes s{{2, 5, 8}, 65, 3};
+  OpCase c = loss_case(s);
+  c.fill = fill_for(s.vocabulary, true);
+  testing::check(c);
+  for (bool accumulate : {false, true}) {
+    c = grad_case(s, accumulate);
+    c.fill = fill_for(s.vocabulary, true);
+    testing::check(c);
+  }
+}
+
+TEST(HeadLoss, LargeLogitsStayFinite) {
+  for (double size : {100.0, 1e4}) {
+    const Sizes s{{2, 5, 8}, 65, 4};
+    OpCase c = grad_case(s, false);
+    c.name += str(", logits up to ", size);
+    c.fill = [&](int i, RefTensor& t) {
+      fill_for(s.vocabulary)(i, t);
+      if (i == 0)
+        for (double& x : t.data) x *= size;
+    };
+    // The error of a logit is eps times its size, and a gradient moves as much as a logit does.
+    c.tolerance = 32 * size;
+    testing::check(c);
+  }
+}
+
+// Runs both kernels on rows of C = 1, where the logits are x·weight = weight.
+struct Result {
+  float loss = -1, correct = -1;
+  std::vector<float> dweight;
+};
+Result run(const OpDef& op, const std::vector<float>& weight, int32_t target) {
+  int64_t v = static_cast<int64_t>(weight.size());
+  OpCall call{.attrs = Attrs::of(HeadLossAttrs{}), .in = inputs_of({{1, 1}, v, 0})};
+  bool gradient = &op == &head_loss_grad_op();
+  if (gradient) call.in.push_back(TensorType{DType::f32, {}});
+  call.out = op.infer(call);
+  auto kernel = make_cpu_kernel(op, call);
+  std::vector<std::byte> workspace(static_cast<size_t>(kernel->workspace_bytes()) + 64);
+  auto address = reinterpret_cast<uintptr_t>(workspace.data());
+  Result result{.dweight = std::vector<float>(weight.size())};
+  float one = 1, dx = 0;
+  const void* in[] = {&one, weight.data(), &target, &one, &one};
+  void* out[] = {&result.loss, &result.correct, &dx, result.dweight.data()};
+  kernel->run({in, out, workspace.data() + (64 - address % 64) % 64});
+  return result;
+}
+
+TEST(HeadLoss, LowestIdWinsTies) {
+  std::vector<float> logits(131, -1.0f);
+  for (size_t at : {128u, 70u, 37u, 21u}) {
+    logits[at] = 0.5f;
+    for (const OpDef* op : {&head_loss_op(), &head_loss_grad_op()}) {
+      EXPECT_EQ(run(*op, logits, static_cast<int32_t>(at)).correct, 1) << at;
+      EXPECT_EQ(run(*op, logits, 128).correct, at == 128) << at;
+    }
+  }
+}
+
+TEST(HeadLoss, LogitsThatAreNotFiniteMakeTheLossNan) {
+  for (size_t size : {3u, 16u, 131u})
+    for (float bad : {NAN, INFINITY, -INFINITY})
+      for (size_t at : {size_t{0}, size_t{1}, size - 1}) {
+        std::vector<float> logits(size, 0.25f);
+        logits[at] = bad;
+        for (const OpDef* op : {&head_loss_op(), &head_loss_grad_op()}) {
+          Result r = run(*op, logits, 1);
+          EXPECT_TRUE(std::isnan(r.loss)) << bad << " at " << at << " of " << size;
+          EXPECT_EQ(r.correct, 0);
+        }
+      }
+}
+
+TEST(HeadLoss, TargetsBeyondTheVocabularyMakeTheLossNan) {
+  const Sizes s{{2, 5, 8}, 65, 3};
+  for (const OpDef* op : {&head_loss_op(), &head_loss_grad_op()}) {
+    OpCase c = op == &head_loss_op() ? loss_case(s) : grad_case(s, false);
+    c.fill = [&](int i, RefTensor& t) {
+      fill_for(s.vocabulary)(i, t);
+      if (i == 2) t.data[4] = 65;
+    };
+    c.gradient = false;
+    testing::check(c);
+  }
+}
+
+TEST(HeadLoss, GradientNodeStandsForTheForwardOne) {
+  const Subsumes& s = head_loss_grad_op().subsumes;
+  EXPECT_EQ(s.op, &head_loss_op());
+  std::vector<float> logits;
+  for (int i = 0; i < 517; ++i) logits.push_back(std::sin(static_cast<float>(i)) * 3);
+  Result forward = run(head_loss_op(), logits, 99), backward = run(head_loss_grad_op(), logits, 99);
+  EXPECT_EQ(forward.loss, backward.loss);
+  EXPECT_EQ(forward.correct, backward.correct);
+  // The gradient of a cross-entropy sums to zero.
+  double sum = 0;
+  for (float g : backward.dweight) sum += static_cast<double>(g);
+  EXPECT_NEAR(sum, 0, 1e-6);
+}
+
+TEST(HeadLoss, RefusesMismatchedOperands) {
+  Program program;
+  Builder b(program);
+  Value x = b.input("x", DType::f32, {2, 3, 4}), inv = b.input("inv", DType::f32, {});
+  Value weight = b.input("w", DType::f32, {7, 4}), narrow = b.input("n", DType::f32, {7, 5});
+  Value targets = b.input("t", DType::i32, {2, 3}), flat = b.input("f", DType::i32, {6});
+  EXPECT_NO_THROW(head_loss(b, x, weight, targets, inv));
+  EXPECT_THROW(head_loss(b, x, narrow, targets, inv), InternalError);
+  EXPECT_THROW(head_loss(b, x, weight, flat, inv), InternalError);
+  EXPECT_THROW(head_loss(b, x, weight, targets, x), InternalError);
+}
+
+}  // namespace
+}  // namespace anneal
