@@ -1,0 +1,170 @@
+#include "anneal/ops/attention/attention.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace anneal {
+namespace {
+
+const AttentionAttrs& attrs_of(const OpCall& call) { return call.attrs.as<AttentionAttrs>(); }
+
+void check_packed(const OpCall& call, size_t input) {
+  const auto& attrs = attrs_of(call);
+  const Shape& shape = call.input(input).shape;
+  ANNEAL_ASSERT(attrs.kv_heads > 0 && attrs.head_dim > 0 && attrs.heads % attrs.kv_heads == 0,
+                "heads ", attrs.heads, ", kv_heads ", attrs.kv_heads);
+  ANNEAL_ASSERT(shape.rank() == 3 && shape[2] == attrs.packed_columns(), "packed rows of ", shape,
+                ", expected ", attrs.packed_columns(), " columns");
+}
+
+std::vector<TensorType> infer(const OpCall& call) {
+  check_packed(call, 0);
+  const auto& attrs = attrs_of(call);
+  const Shape& shape = call.input(0).shape;
+  return {{DType::f32, {shape[0], shape[1], attrs.heads * attrs.head_dim}},
+          {DType::f32, {shape[0], attrs.heads, shape[1]}}};
+}
+
+std::vector<TensorType> infer_grad(const OpCall& call) {
+  check_packed(call, 1);
+  const auto& attrs = attrs_of(call);
+  const Shape& shape = call.input(1).shape;
+  Shape out{shape[0], shape[1], attrs.heads * attrs.head_dim};
+  ANNEAL_ASSERT(call.input(0).shape == out && call.input(2).shape == out, "dout ", call.input(0),
+                " and out ", call.input(2), ", expected ", out);
+  ANNEAL_ASSERT(call.input(3).shape == (Shape{shape[0], attrs.heads, shape[1]}), "lse ",
+                call.input(3));
+  return {{DType::f32, shape}};
+}
+
+// Where head `head` of position t of sequence b starts in a packed tensor, counting query, key and
+// value heads alike.
+struct Packed {
+  const AttentionAttrs& attrs;
+  int64_t positions;
+  size_t operator()(int64_t b, int64_t t, int64_t head) const {
+    return static_cast<size_t>((b * positions + t) * attrs.packed_columns() +
+                               head * attrs.head_dim);
+  }
+  int64_t key_head(int64_t head) const { return attrs.heads + head / attrs.group(); }
+  int64_t value_head(int64_t head) const { return key_head(head) + attrs.kv_heads; }
+};
+
+double dot(const double* a, const double* b, int64_t n) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+void reference(const OpCall& call, std::span<const RefTensor* const> in, std::span<RefTensor> out) {
+  const auto& attrs = attrs_of(call);
+  int64_t batch = call.input(0).shape[0], positions = call.input(0).shape[1];
+  Packed at{attrs, positions};
+  const double* qkv = in[0]->data.data();
+  std::vector<double> score(static_cast<size_t>(positions));
+  for (int64_t b = 0; b < batch; ++b)
+    for (int64_t h = 0; h < attrs.heads; ++h)
+      for (int64_t t = 0; t < positions; ++t) {
+        double most = -std::numeric_limits<double>::infinity(), sum = 0;
+        for (int64_t s = 0; s <= t; ++s) {
+          double x =
+              attrs.scale * dot(qkv + at(b, t, h), qkv + at(b, s, at.key_head(h)), attrs.head_dim);
+          score[static_cast<size_t>(s)] = x;
+          most = std::max(most, x);
+        }
+        for (int64_t s = 0; s <= t; ++s) sum += std::exp(score[static_cast<size_t>(s)] - most);
+        double lse = most + std::log(sum);
+        out[1].data[static_cast<size_t>((b * attrs.heads + h) * positions + t)] = lse;
+        double* row = out[0].data.data() + ((b * positions + t) * attrs.heads + h) * attrs.head_dim;
+        for (int64_t s = 0; s <= t; ++s) {
+          double p = std::exp(score[static_cast<size_t>(s)] - lse);
+          const double* v = qkv + at(b, s, at.value_head(h));
+          for (int64_t d = 0; d < attrs.head_dim; ++d) row[d] += p * v[d];
+        }
+      }
+}
+
+void reference_grad(const OpCall& call, std::span<const RefTensor* const> in,
+                    std::span<RefTensor> out) {
+  const auto& attrs = attrs_of(call);
+  int64_t batch = call.input(1).shape[0], positions = call.input(1).shape[1], D = attrs.head_dim;
+  Packed at{attrs, positions};
+  const double* qkv = in[1]->data.data();
+  double* dqkv = out[0].data.data();
+  for (int64_t b = 0; b < batch; ++b)
+    for (int64_t h = 0; h < attrs.heads; ++h)
+      for (int64_t t = 0; t < positions; ++t) {
+        int64_t row = ((b * positions + t) * attrs.heads + h) * D;
+        const double* dy = in[0]->data.data() + row;
+        double delta = dot(dy, in[2]->data.data() + row, D);
+        double lse = in[3]->data[static_cast<size_t>((b * attrs.heads + h) * positions + t)];
+        const double* q = qkv + at(b, t, h);
+        double* dq = dqkv + at(b, t, h);
+        for (int64_t s = 0; s <= t; ++s) {
+          const double* k = qkv + at(b, s, at.key_head(h));
+          double p = std::exp(attrs.scale * dot(q, k, D) - lse);
+          double ds = attrs.scale * p * (dot(dy, qkv + at(b, s, at.value_head(h)), D) - delta);
+          double* dk = dqkv + at(b, s, at.key_head(h));
+          double* dv = dqkv + at(b, s, at.value_head(h));
+          for (int64_t d = 0; d < D; ++d) {
+            dv[d] += p * dy[d];
+            dq[d] += ds * k[d];
+            dk[d] += ds * q[d];
+          }
+        }
+      }
+}
+
+std::vector<Value> vjp(const VjpContext& c) {
+  return {c.b.emit1(attention_grad_op(), {c.grads[0], c.inputs[0], c.outputs[0], c.outputs[1]},
+                    c.call.attrs)};
+}
+
+// `products` matrix products over the visible half of the scores.
+Cost products_cost(const OpCall& call, const Shape& packed, double products) {
+  const auto& attrs = attrs_of(call);
+  auto positions = static_cast<double>(packed[1]);
+  Cost cost;
+  cost.flops = products * 2 * static_cast<double>(packed[0] * attrs.heads * attrs.head_dim) *
+               positions * (positions + 1) / 2;
+  for (const auto& type : call.in) cost.bytes += static_cast<double>(type->bytes());
+  for (const auto& type : call.out) cost.bytes += static_cast<double>(type.bytes());
+  return cost;
+}
+
+Cost cost(const OpCall& call) { return products_cost(call, call.input(0).shape, 2); }
+Cost cost_grad(const OpCall& call) { return products_cost(call, call.input(1).shape, 5); }
+
+}  // namespace
+
+const OpDef& attention_op() {
+  static const OpDef op = {.name = "attention",
+                           .min_inputs = 1,
+                           .max_inputs = 1,
+                           .infer = infer,
+                           .reference = reference,
+                           .vjp = vjp,
+                           .cost = cost,
+                           .low_accept = bit(0),
+                           .low_outputs = bit(0)};
+  return op;
+}
+
+const OpDef& attention_grad_op() {
+  static const OpDef op = {.name = "attention_grad",
+                           .min_inputs = 4,
+                           .max_inputs = 4,
+                           .infer = infer_grad,
+                           .reference = reference_grad,
+                           .cost = cost_grad,
+                           .low_accept = bit(0) | bit(1) | bit(2),
+                           .low_outputs = bit(0)};
+  return op;
+}
+
+Value attention(Builder& b, Value qkv, const AttentionAttrs& attrs) {
+  return b.emit(attention_op(), {qkv}, Attrs::of(attrs))[0];
+}
+
+}  // namespace anneal

@@ -1,0 +1,87 @@
+#include "anneal/ops/attention/forward.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "anneal/device/cpu/isa.hpp"
+#include "anneal/ops/attention/task_scratch.hpp"
+
+namespace anneal {
+namespace {
+
+constexpr int64_t block_rows = 6;  // what the kernel works on at a time
+constexpr int64_t max_rows = 128;
+
+// Parts of the scratch that do not grow with the rows.
+int64_t fixed_floats(int64_t padded, int64_t keys) {
+  return 2 * keys * padded + block_rows * (padded + keys);
+}
+
+}  // namespace
+
+ForwardTiling::ForwardTiling(const AttentionAttrs& a, int64_t query_positions)
+    : attrs(a), positions(query_positions), padded(round_up(a.head_dim, 16)) {
+  keys = padded <= 64 ? 48 : padded <= 128 ? 32 : 16;
+  int64_t left = TaskScratch::stack_floats - fixed_floats(padded, keys) - 32;
+  int64_t rows = std::clamp<int64_t>(left / (padded + 2), 4 * block_rows, max_rows);
+  heads = std::min(attrs.group(), rows);
+  while (attrs.group() % heads) --heads;
+  tile_positions = std::min(positions, rows / heads);
+}
+
+int64_t ForwardTiling::scratch_floats() const {
+  int64_t rows = tile_positions * heads;
+  return fixed_floats(padded, keys) + rows * padded + 2 * round_up(rows, 16);
+}
+
+void attend(const ForwardTiling& tiling, const ForwardHeads& heads, int64_t tile, float* scratch) {
+  const auto& kernels = *pick(&portable::attention, &avx2::attention, &avx512::attention);
+  int64_t dim = tiling.attrs.head_dim, padded = tiling.padded;
+  int64_t position = tile * tiling.tile_positions;
+  int64_t count = std::min(tiling.tile_positions, tiling.positions - position);
+  auto from_position = [&](AttentionRows rows) {
+    rows.data = static_cast<std::byte*>(rows.data) + position * rows.stride * (rows.low ? 2 : 4);
+    return rows;
+  };
+  auto take = [&](int64_t floats) {
+    float* p = scratch;
+    scratch += round_up(floats, 16);
+    return p;
+  };
+  float* kt = take(dim * tiling.keys);
+  float* v = take(tiling.keys * padded);
+  int64_t rows = count * tiling.heads;
+  AttentionForwardTile t{.q = from_position(heads.q),
+                         .rows = rows,
+                         .scale = static_cast<float>(tiling.attrs.scale),
+                         .dim = dim,
+                         .padded = padded,
+                         .ld = tiling.keys,
+                         .kt = kt,
+                         .v = v,
+                         .q_block = take(block_rows * padded),
+                         .scores = take(block_rows * tiling.keys),
+                         .sum_v = take(rows * padded),
+                         .largest = take(rows),
+                         .sum = take(rows)};
+  std::fill_n(t.sum_v, rows * padded, 0.0f);
+  std::fill_n(t.largest, rows, -std::numeric_limits<float>::infinity());
+  std::fill_n(t.sum, rows, 0.0f);
+
+  int64_t first_row_sees = heads.start + position + 1;
+  int64_t end = std::min(heads.present, first_row_sees + count - 1);
+  for (int64_t key = 0; key < end; key += tiling.keys) {
+    t.keys = std::min(tiling.keys, end - key);
+    t.visible = first_row_sees - key;
+    kernels.load_transposed(heads.k, key, t.keys, dim, kt, t.ld);
+    kernels.load_rows(heads.v, key, t.keys, dim, 1.0f, v, padded);
+    kernels.forward(t);
+  }
+  kernels.finish(t);
+  kernels.store_rows(t.sum_v, padded, from_position(heads.out), 0, rows, dim);
+  if (!heads.lse) return;
+  for (int64_t r = 0; r < rows; ++r)
+    heads.lse[r % tiling.heads * tiling.positions + position + r / tiling.heads] = t.largest[r];
+}
+
+}  // namespace anneal

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstdint>
+
+namespace anneal {
+
+// Rows of f32 or bf16 (`low`) inside a larger tensor: row r starts at element
+// (r / group)·stride + (r % group)·inner, so that the rows of several heads can be walked position
+// by position.
+struct AttentionRows {
+  void* data = nullptr;
+  bool low = false;
+  int64_t stride = 0;
+  int64_t group = 1;
+  int64_t inner = 0;
+};
+
+// Query rows against one tile of keys. Row lengths of f32 tiles are multiples of 16, so that loops
+// run over whole vectors: `padded` is head_dim rounded up, `ld` the keys of a full tile. What is in
+// the padding does not matter but is initialised.
+struct AttentionForwardTile {
+  AttentionRows q;
+  int64_t rows = 0;
+  float scale = 1;
+  int64_t dim = 0;
+  int64_t padded = 0;
+  int64_t keys = 0;
+  int64_t ld = 0;
+  int64_t visible = 0;        // row r sees the first visible + r / q.group keys of the tile
+  const float* kt = nullptr;  // [dim][ld], keys transposed
+  const float* v = nullptr;   // [keys][padded]
+  float* q_block = nullptr;   // scratch [6][padded]
+  float* scores = nullptr;    // scratch [6][ld]
+  // The running state of each row, with the largest score so far: Σ exp(score − largest)·v, the
+  // largest, and Σ exp(score − largest). A row must see a key of the first tile it meets.
+  float* sum_v = nullptr;    // [rows][padded], from 0
+  float* largest = nullptr;  // [rows], from −∞
+  float* sum = nullptr;      // [rows], from 0
+};
+
+struct AttentionBackwardTile {
+  int64_t rows = 0;
+  int64_t dim = 0;
+  int64_t padded = 0;
+  int64_t keys = 0;
+  int64_t ld = 0;
+  int64_t visible = 0;           // row r sees the first visible + r keys of the tile
+  const float* q = nullptr;      // [rows][padded], times the scale
+  const float* dout = nullptr;   // [rows][padded]
+  const float* k = nullptr;      // [keys][padded], times the scale
+  const float* kt = nullptr;     // [dim][ld]
+  const float* vt = nullptr;     // [dim][ld]
+  const float* lse = nullptr;    // [rows]
+  const float* delta = nullptr;  // [rows], Σ dout·out
+  float* scores = nullptr;       // scratch [rows][ld]
+  float* dk = nullptr;           // [keys][padded], with dv; null where not wanted
+  float* dv = nullptr;
+  float* dq = nullptr;  // rows of dq_stride, `padded` columns are written; null where not wanted
+  int64_t dq_stride = 0;
+  bool first_dkdv = false;  // overwrite rather than add
+  bool first_dq = false;
+};
+
+struct AttentionKernels {
+  // to[r][0, padded) = from's row first + r times scale, for n rows.
+  void (*load_rows)(const AttentionRows& from, int64_t first, int64_t n, int64_t dim, float scale,
+                    float* to, int64_t padded);
+  // to[c][r] = from's row first + r, for n rows; to is [dim][ld].
+  void (*load_transposed)(const AttentionRows& from, int64_t first, int64_t n, int64_t dim,
+                          float* to, int64_t ld);
+  void (*store_rows)(const float* from, int64_t from_stride, const AttentionRows& to, int64_t first,
+                     int64_t n, int64_t dim);
+  void (*forward)(const AttentionForwardTile& tile);
+  // Turns the state into the results: sum_v into the output's rows, `largest` into the log of the
+  // sum of exponentials.
+  void (*finish)(const AttentionForwardTile& tile);
+  void (*backward)(const AttentionBackwardTile& tile);
+  // dot[h·dot_stride] = Σ over head h's columns of a·b, for the heads of one packed row.
+  void (*head_dots)(const AttentionRows& a, const AttentionRows& b, int64_t row, int64_t heads,
+                    int64_t dim, float* dot, int64_t dot_stride);
+};
+
+namespace portable {
+extern const AttentionKernels attention;
+}
+namespace avx2 {
+extern const AttentionKernels attention;
+}
+namespace avx512 {
+extern const AttentionKernels attention;
+}
+
+}  // namespace anneal
