@@ -1,6 +1,9 @@
 #pragma once
 
+#include <string>
+#include <string_view>
 #include <tuple>
+#include <type_traits>
 
 #include "anneal/monitor/metrics.hpp"
 
@@ -13,6 +16,7 @@ struct EventFields;
 
 template <class Event, class Member>
 struct Field {
+  constexpr Field(const char* n, Member Event::*m) : name(n), member(m) {}
   const char* name;
   Member Event::*member;
 };
@@ -120,5 +124,8 @@ extern template void append_json(std::string&, const EndEvent&);
 
 // A JSON string with its quotes; bytes that are not UTF-8 become U+FFFD.
 std::string quote_json(const std::string& text);
+
+// The "step" of a line, 0 if it has none; nothing if the line is not a JSON object.
+std::optional<int64_t> step_of_line(std::string_view line);
 
 }  // namespace anneal

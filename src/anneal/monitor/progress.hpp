@@ -2,14 +2,23 @@
 
 #include <cstdint>
 #include <mutex>
+#include <span>
 #include <string_view>
 
 #include "anneal/monitor/metrics.hpp"
 
 namespace anneal {
 
+// What is shown.
+struct ProgressState {
+  int64_t step = 0;
+  int64_t total = 0;
+  double loss = 0;
+  double tokens_per_second = 0;
+  double seconds_left = -1;  // negative: not known yet
+};
+
 struct ProgressOptions {
-  int64_t first_step = 0;  // updates done before this process began
   int64_t total_steps = 0;
   int64_t log_every = 1;  // plain lines: one for so many steps
   int fd = 2;
@@ -19,10 +28,11 @@ struct ProgressOptions {
   double (*clock)() = nullptr;  // seconds, monotonic; null: the system's
 };
 
-// Shows how training goes on stderr. On a terminal: one line with a bar that is redrawn at most ten
-// times a second and steps aside for log messages. Elsewhere: plain lines, at most one a second.
-// Step, loss, tokens/s and the estimated time left. One instance at a time has the log hooks.
-// Nothing allocates; a terminal that cannot be written to is ignored.
+// Shows how training goes on stderr: step, loss, tokens/s and the estimated time left. On a
+// terminal: one line with a bar that is redrawn at most ten times a second and steps aside for log
+// messages. Elsewhere: plain lines, at most one a second. The last step is always shown. One
+// instance at a time has the log hooks. Nothing allocates; an `fd` that cannot be written to is
+// ignored.
 class Progress {
  public:
   explicit Progress(const ProgressOptions& options);
@@ -31,8 +41,8 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   void update(const StepEvent& event);
-  // Removes the bar for text that others write to the terminal (sample text); the next update
-  // draws it again.
+  // Removes the bar to make room for text that others write to the terminal (sample text); the next
+  // update draws it again.
   void clear();
   // Leaves the last state on the screen and gives the log hooks back.
   void finish();
@@ -40,43 +50,37 @@ class Progress {
  private:
   static void before_log();
   static void after_log();
-  void erase();
+  ProgressState state() const;
   void draw();
-  void line(double now);
+  void erase();
+  void print_line();
   void write_out(std::string_view text);
-  double now() const;
-  double seconds_left(double now) const;
 
   ProgressOptions options_;
   bool bar_ = false;
-  bool finished_ = false;
   std::mutex mutex_;
-  bool drawn_ = false;
+  bool drawn_ = false;   // the bar is on the screen
+  bool hidden_ = false;  // it was before a log message and comes back after it
+  bool finished_ = false;
   StepEvent last_{};
-  double tokens_per_second_ = 0;  // smoothed
-  double begin_ = 0;              // when the first update came
-  int64_t begin_step_ = -1;       // its step
-  double last_output_ = 0;
+  double tokens_per_second_ = 0;  // smoothed over steps
+  int64_t first_step_ = -1;       // of the first update, which came at first_time_
+  double first_time_ = 0;
+  double last_time_ = 0;    // of the last update
+  double output_time_ = 0;  // of the last output
 };
 
-// What the bar shows.
-struct ProgressState {
-  int64_t step = 0;
-  int64_t total = 0;
-  double loss = 0;
-  double tokens_per_second = 0;
-  double seconds_left = -1;  // negative: not known yet
-};
+// The bar's line in at most `width` columns of ASCII: the bar takes what the numbers leave and goes
+// first where there is no room, then the numbers are cut from the right.
+std::string_view format_progress(const ProgressState& state, int width, std::span<char> buffer);
 
-// Writes the bar's line into `buffer` (`capacity` bytes), at most `width` columns of ASCII: the bar
-// takes what the numbers leave and goes first where there is no room, then the numbers from the
-// right. Returns the text.
-std::string_view format_progress(const ProgressState& state, int width, char* buffer, int capacity);
+// "step 120/2000  loss 3.2141  12.4k tokens/s  1:23 left"
+std::string_view format_numbers(const ProgressState& state, std::span<char> buffer);
 
-// "0:07", "12:34", "3:05:59", "4d 02h" into `buffer` of at least 24 bytes.
-std::string_view format_duration(double seconds, char* buffer);
+// "0:07", "12:34", "3:05:59", "4d 02h"
+std::string_view format_duration(double seconds, std::span<char> buffer);
 
-// "873", "1.24k", "35.1M" into `buffer` of at least 16 bytes.
-std::string_view format_rate(double value, char* buffer);
+// "873", "1.24k", "35.1M"
+std::string_view format_rate(double value, std::span<char> buffer);
 
 }  // namespace anneal
