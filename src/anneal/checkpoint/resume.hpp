@@ -28,8 +28,8 @@ std::vector<CheckpointInfo> list_checkpoints(const std::filesystem::path& dir);
 // checksums; "" if nothing is.
 std::string verify_checkpoint(const std::filesystem::path& dir);
 
-// The newest checkpoint that verify_checkpoint finds nothing wrong with. For each newer one,
-// "PATH: reason" is added to `skipped_reasons` if that is given.
+// The newest checkpoint that verify_checkpoint finds nothing wrong with. For each newer one, what
+// is wrong with it, path included, is added to `skipped_reasons` if that is given.
 std::optional<CheckpointInfo> newest_valid_checkpoint(
     const std::filesystem::path& dir, std::vector<std::string>* skipped_reasons = nullptr);
 

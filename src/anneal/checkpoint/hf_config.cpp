@@ -1,0 +1,81 @@
+#include "anneal/checkpoint/hf_config.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "anneal/base/error.hpp"
+
+namespace anneal {
+namespace {
+
+using Json = nlohmann::json;
+
+Json id_or_null(const std::optional<int64_t>& id) { return id ? Json(*id) : Json(nullptr); }
+
+Json ids_or_null(const std::vector<int64_t>& ids) {
+  if (ids.empty()) return nullptr;
+  return ids.size() == 1 ? Json(ids[0]) : Json(ids);
+}
+
+void put_ids(Json& json, const HfTokenIds& ids) {
+  json["bos_token_id"] = id_or_null(ids.bos);
+  json["eos_token_id"] = ids_or_null(ids.eos);
+  json["pad_token_id"] = id_or_null(ids.pad);
+}
+
+Json gpt2(const ModelConfig& config) {
+  return {{"model_type", "gpt2"},
+          {"architectures", {"GPT2LMHeadModel"}},
+          {"n_embd", config.width},
+          {"n_layer", config.layers},
+          {"n_head", config.heads},
+          {"n_inner", config.hidden ? config.hidden : 4 * config.width},
+          {"n_positions", config.context},
+          {"activation_function", "gelu_new"},
+          {"layer_norm_epsilon", config.norm_eps},
+          {"attn_pdrop", config.dropout},
+          {"embd_pdrop", config.dropout},
+          {"resid_pdrop", config.dropout},
+          {"scale_attn_weights", true},
+          {"scale_attn_by_inverse_layer_idx", false}};
+}
+
+Json llama(const ModelConfig& config) {
+  return {{"model_type", "llama"},
+          {"architectures", {"LlamaForCausalLM"}},
+          {"hidden_size", config.width},
+          {"num_hidden_layers", config.layers},
+          {"num_attention_heads", config.heads},
+          {"num_key_value_heads", config.kv_heads ? config.kv_heads : config.heads},
+          {"head_dim", config.head_dim()},
+          {"intermediate_size", config.hidden},
+          {"max_position_embeddings", config.context},
+          {"hidden_act", "silu"},
+          {"rms_norm_eps", config.norm_eps},
+          {"rope_theta", config.rope_theta},
+          {"rope_scaling", nullptr},
+          {"attention_bias", false},
+          {"mlp_bias", false},
+          {"attention_dropout", config.dropout}};
+}
+
+}  // namespace
+
+std::string hf_config_json(const ModelConfig& config, const HfTokenIds& ids) {
+  ANNEAL_ASSERT(config.family == "gpt2" || config.family == "llama", config.family);
+  auto json = config.family == "gpt2" ? gpt2(config) : llama(config);
+  json["vocab_size"] = config.vocab_size;
+  json["tie_word_embeddings"] = config.tie_embeddings;
+  json["initializer_range"] = 0.02;
+  json["torch_dtype"] = "float32";
+  json["use_cache"] = true;
+  put_ids(json, ids);
+  return json.dump(2) + "\n";
+}
+
+std::string generation_config_json(const HfTokenIds& ids) {
+  Json json;
+  put_ids(json, ids);
+  return json.dump(2) + "\n";
+}
+
+}  // namespace anneal

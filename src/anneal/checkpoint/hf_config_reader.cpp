@@ -1,0 +1,222 @@
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "anneal/base/error.hpp"
+#include "anneal/checkpoint/hf_config.hpp"
+
+namespace anneal {
+namespace {
+
+using Json = nlohmann::json;
+
+// A value fit for a message.
+std::string shown(const Json& value) {
+  auto text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
+  return text.size() > 80 ? text.substr(0, 80) + "…" : text;
+}
+
+// An object of a config.json, whose members are asked for by name and type. A member that is null
+// counts as absent, as it does in transformers.
+class ConfigReader {
+ public:
+  ConfigReader(std::string_view text, std::string where) : where_(std::move(where)) {
+    try {
+      json_ = Json::parse(text);
+    } catch (const Json::exception& e) {
+      throw FormatError(str("[", where_, "] is not valid JSON: ", e.what()));
+    }
+    if (!json_.is_object()) throw FormatError(str("[", where_, "] expected a JSON object"));
+  }
+
+  const Json* find(const char* key) const {
+    auto at = json_.find(key);
+    return at == json_.end() || at->is_null() ? nullptr : &*at;
+  }
+
+  // A count from 1 to 2^31 − 1; without a default it must be there.
+  int64_t size(const char* key, std::optional<int64_t> otherwise = {}) const {
+    auto value = find(key);
+    if (!value) {
+      if (otherwise) return *otherwise;
+      throw FormatError(str("[", where_, "] ", key, ": missing, expected a positive integer"));
+    }
+    if (!value->is_number_integer() || value->get<double>() < 1 ||
+        value->get<double>() > std::numeric_limits<int32_t>::max())
+      expected(key, "a positive integer below 2^31");
+    return value->get<int64_t>();
+  }
+
+  double number(const char* key, double otherwise) const {
+    auto value = find(key);
+    if (!value) return otherwise;
+    if (!value->is_number() || !std::isfinite(value->get<double>()) || value->get<double>() < 0)
+      expected(key, "a number that is not negative");
+    return value->get<double>();
+  }
+
+  bool flag(const char* key, bool otherwise) const {
+    auto value = find(key);
+    if (!value) return otherwise;
+    if (!value->is_boolean()) expected(key, "true or false");
+    return value->get<bool>();
+  }
+
+  std::string text(const char* key, const std::string& otherwise) const {
+    auto value = find(key);
+    if (!value) return otherwise;
+    if (!value->is_string()) expected(key, "text");
+    return value->get<std::string>();
+  }
+
+  std::optional<int64_t> id(const char* key) const {
+    auto ids = id_list(key);
+    if (ids.size() > 1) expected(key, "one token id");
+    return ids.empty() || ids[0] < 0 ? std::nullopt : std::optional(ids[0]);
+  }
+
+  // One id or a list of them.
+  std::vector<int64_t> id_list(const char* key) const {
+    auto value = find(key);
+    if (!value) return {};
+    std::vector<int64_t> ids;
+    for (const auto& id : value->is_array() ? *value : Json::array({*value})) {
+      if (!id.is_number_integer() ||
+          std::fabs(id.get<double>()) > std::numeric_limits<int32_t>::max())
+        expected(key, "a token id or a list of them");
+      ids.push_back(id.get<int64_t>());
+    }
+    return ids;
+  }
+
+  [[noreturn]] void expected(const char* key, std::string_view what) const {
+    throw FormatError(
+        str("[", where_, "] ", key, ": expected ", what, ", got ", shown(*find(key))));
+  }
+
+  // Refuses a value that is right for transformers and that Anneal's models don't have.
+  [[noreturn]] void refuse(const char* key, std::string_view supported) const {
+    throw UsageError(str("[", where_, "] ", key, " = ", shown(*find(key)),
+                         " is not supported (Anneal's model has ", supported, ")"));
+  }
+  void require_flag(const char* key, bool value, std::string_view supported) const {
+    if (flag(key, value) != value) refuse(key, supported);
+  }
+  void require_absent(const char* key, std::string_view supported) const {
+    auto value = find(key);
+    if (value && *value != false) refuse(key, supported);
+  }
+
+  [[noreturn]] void inconsistent(std::string_view message) const {
+    throw FormatError(str("[", where_, "] ", message));
+  }
+
+  const std::string& where() const { return where_; }
+
+ private:
+  Json json_;
+  std::string where_;
+};
+
+ModelConfig gpt2(const ConfigReader& in) {
+  ModelConfig config;
+  config.family = "gpt2";
+  config.width = in.size("n_embd");
+  config.layers = in.size("n_layer");
+  config.heads = config.kv_heads = in.size("n_head");
+  config.hidden = in.size("n_inner", 4 * config.width);
+  config.context = in.size("n_positions");
+  config.norm_eps = in.number("layer_norm_epsilon", 1e-5);
+  config.tie_embeddings = in.flag("tie_word_embeddings", true);
+
+  auto activation = in.text("activation_function", "gelu_new");
+  if (activation != "gelu_new" && activation != "gelu_pytorch_tanh")
+    in.refuse("activation_function", "gelu_new");
+  in.require_flag("scale_attn_weights", true, "scores divided by the root of the head's width");
+  in.require_flag("scale_attn_by_inverse_layer_idx", false, "the same scale in every layer");
+  in.require_flag("add_cross_attention", false, "self-attention only");
+  config.dropout = in.number("resid_pdrop", 0.1);
+  for (const char* key : {"attn_pdrop", "embd_pdrop"})
+    if (double rate = in.number(key, 0.1); rate != config.dropout)
+      in.inconsistent(str(key, " = ", rate, " differs from resid_pdrop = ", config.dropout,
+                          ", Anneal has one rate for all (make them equal)"));
+  return config;
+}
+
+// Members of rope_scaling (until transformers 4) and rope_parameters (from 5).
+void check_rope(const ConfigReader& in, const char* key, ModelConfig& config) {
+  auto rope = in.find(key);
+  if (!rope) return;
+  if (!rope->is_object()) in.expected(key, "an object or null");
+  const char* unscaled = "unscaled rotary positions";
+  for (const auto& [name, value] : rope->items()) {
+    if (name == "rope_theta") {
+      if (!value.is_number() || !(value.get<double>() > 0))
+        in.expected(key, "a positive rope_theta");
+      config.rope_theta = value.get<double>();
+    } else if (name == "rope_type" || name == "type") {
+      if (value != "default") in.refuse(key, unscaled);
+    } else if (!value.is_null()) {
+      in.refuse(key, unscaled);
+    }
+  }
+}
+
+ModelConfig llama(const ConfigReader& in) {
+  ModelConfig config;
+  config.family = "llama";
+  config.width = in.size("hidden_size");
+  config.layers = in.size("num_hidden_layers");
+  config.heads = in.size("num_attention_heads");
+  config.kv_heads = in.size("num_key_value_heads", config.heads);
+  config.hidden = in.size("intermediate_size");
+  config.context = in.size("max_position_embeddings");
+  config.norm_eps = in.number("rms_norm_eps", 1e-6);
+  config.rope_theta = in.number("rope_theta", 10000.0);
+  config.dropout = in.number("attention_dropout", 0.0);
+  config.tie_embeddings = in.flag("tie_word_embeddings", false);
+
+  check_rope(in, "rope_scaling", config);
+  check_rope(in, "rope_parameters", config);
+  if (!(config.rope_theta > 0)) in.expected("rope_theta", "a positive number");
+  if (in.text("hidden_act", "silu") != "silu") in.refuse("hidden_act", "silu");
+  in.require_flag("attention_bias", false, "no biases");
+  in.require_flag("mlp_bias", false, "no biases");
+  in.require_flag("use_sliding_window", false, "full causal attention");
+  in.require_absent("sliding_window", "full causal attention");
+  if (config.heads % config.kv_heads != 0)
+    in.inconsistent(str("num_key_value_heads = ", config.kv_heads,
+                        " does not divide num_attention_heads = ", config.heads));
+  if (in.find("head_dim") && in.size("head_dim") * config.heads != config.width)
+    in.refuse("head_dim", "heads of width hidden_size / num_attention_heads");
+  if (config.head_dim() % 2 != 0)
+    in.inconsistent(
+        str("heads of width ", config.head_dim(), ": rotary positions need an even one"));
+  return config;
+}
+
+}  // namespace
+
+ModelConfig model_config_from_hf(std::string_view json, const std::string& where) {
+  ConfigReader in(json, where);
+  auto type = in.text("model_type", "");
+  if (type != "gpt2" && type != "llama")
+    throw UsageError(str("[", where, "] model_type = ",
+                         in.find("model_type") ? shown(*in.find("model_type")) : "missing",
+                         " is not supported (expected gpt2 or llama)"));
+  in.require_absent("quantization_config", "weights that are not quantised");
+  auto config = type == "gpt2" ? gpt2(in) : llama(in);
+  config.vocab_size = in.size("vocab_size");
+  if (config.width % config.heads != 0)
+    in.inconsistent(str(config.heads, " heads do not divide the width ", config.width));
+  if (config.dropout >= 1)
+    in.inconsistent(str("a dropout rate of ", config.dropout, ": expected < 1"));
+  return config;
+}
+
+HfTokenIds token_ids_from_hf(std::string_view json, const std::string& where) {
+  ConfigReader in(json, where);
+  return {in.id("bos_token_id"), in.id_list("eos_token_id"), in.id("pad_token_id")};
+}
+
+}  // namespace anneal
