@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <queue>
-#include <set>
 
 #include "anneal/base/error.hpp"
 #include "anneal/data/tokenizer/byte_level.hpp"
@@ -26,8 +25,6 @@ class Learner {
   }
 
   LearnedMerges learn(size_t wanted) {
-    WordCounts ids;  // the place of a word is its token's id
-    for (const std::string& token : result_.tokens) ids.add(token);
     while (result_.tokens.size() < wanted && !queue_.empty()) {
       Candidate top = queue_.top();
       queue_.pop();
@@ -41,18 +38,12 @@ class Learner {
         pair.count = 0;
         continue;
       }
-      // Two ways to spell the same bytes are one token with two merges.
-      size_t id = ids.add(spelled);
-      if (id == result_.tokens.size()) result_.tokens.push_back(spelled);
-      pair.merged = static_cast<int32_t>(id);
-      pair.rank = static_cast<int32_t>(result_.merges.size());
-      result_.merges.push_back({pair.left, pair.right, pair.merged});
-      join(top.pair);
-      while (!again_.empty()) {
-        uint32_t next = again_.begin()->second;
-        again_.erase(again_.begin());
-        join(next);
-      }
+      // The token is new: what happens between the ends of an occurrence of some bytes does not
+      // depend on what stands around it, so that the same bytes are always joined in the same way.
+      const int32_t merged = static_cast<int32_t>(result_.tokens.size());
+      result_.merges.push_back({pair.left, pair.right, merged});
+      result_.tokens.push_back(std::move(spelled));
+      join(top.pair, merged);
       push_touched();
     }
     return std::move(result_);
@@ -71,7 +62,6 @@ class Learner {
   struct Pair {
     int32_t left = 0, right = 0;
     int64_t count = 0;
-    int32_t merged = -1, rank = -1;  // once it has a merge
     bool touched = false;
     std::vector<uint32_t> places;  // of the left token; some no longer hold
   };
@@ -109,7 +99,7 @@ class Learner {
   uint32_t index(int32_t left, int32_t right) {
     uint32_t& found = index_[pair_key(left, right)];  // counted from 1; 0: new
     if (found == 0) {
-      pairs_.push_back({left, right, 0, -1, -1, false, {}});
+      pairs_.push_back({left, right, 0, false, {}});
       found = static_cast<uint32_t>(pairs_.size());
     }
     return found - 1;
@@ -120,9 +110,7 @@ class Learner {
     Pair& pair = pairs_[i];
     pair.count += counts_[symbols_[at].word];
     pair.places.push_back(at);
-    if (pair.rank >= 0) {
-      again_.insert({pair.rank, i});
-    } else if (!pair.touched) {
+    if (!pair.touched) {
       pair.touched = true;
       touched_.push_back(i);
     }
@@ -137,9 +125,9 @@ class Learner {
     touched_.clear();
   }
 
-  // Joins the pair, which has a merge, wherever it stands.
-  void join(uint32_t i) {
-    const int32_t left = pairs_[i].left, right = pairs_[i].right, merged = pairs_[i].merged;
+  // Joins the pair into the token `merged` wherever it stands.
+  void join(uint32_t i, int32_t merged) {
+    const int32_t left = pairs_[i].left, right = pairs_[i].right;
     std::vector<uint32_t> places = std::move(pairs_[i].places);
     pairs_[i].places.clear();
     // From left to right, so that of an overlapping "aaa" the first two are joined, as in encoding.
@@ -175,9 +163,6 @@ class Learner {
   std::vector<Pair> pairs_;
   FlatMap<uint32_t> index_;        // pair -> place in pairs_ + 1
   std::vector<uint32_t> touched_;  // pairs that have become more frequent
-  // Pairs that have a merge and stand somewhere again, because a second way to spell one of their
-  // tokens was learned; by rank, since encoding joins them in that order.
-  std::set<std::pair<int32_t, uint32_t>> again_;
   std::priority_queue<Candidate> queue_;
 };
 

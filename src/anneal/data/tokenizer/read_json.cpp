@@ -127,11 +127,13 @@ class Reader {
     read_merges(required(model, "model.", "merges", Json::value_t::array, "an array"), map);
   }
 
-  int64_t id(const Json& value, const std::string& key, int64_t end) const {
-    if (!value.is_number_integer()) fail(key, str("expected an id, got ", value.type_name()));
+  // `key` is called only for an error: a vocabulary has many ids.
+  template <class Key>
+  int64_t id(const Json& value, const Key& key, int64_t end) const {
+    if (!value.is_number_integer()) fail(key(), str("expected an id, got ", value.type_name()));
     bool large = value.is_number_unsigned() && value.get<uint64_t>() >= static_cast<uint64_t>(end);
     if (large || value.get<int64_t>() < 0)
-      fail(key, str("expected ids from 0 without gaps, so below ", end, ", got ", value.dump()));
+      fail(key(), str("expected ids from 0 without gaps, so below ", end, ", got ", value.dump()));
     return value.get<int64_t>();
   }
 
@@ -139,40 +141,42 @@ class Reader {
     int64_t size = static_cast<int64_t>(vocab.size());
     spec_.tokens.resize(vocab.size());
     for (const auto& [name, value] : vocab.items()) {
-      std::string key = "model.vocab." + shown(name);
+      auto key = [&name = name] { return "model.vocab." + shown(name); };
       std::string& token = spec_.tokens[id(value, key, size)];
       if (!token.empty())
-        fail(key, str("id ", value.dump(), " belongs to two tokens; the other is ",
-                      shown(to_byte_level(token))));
+        fail(key(), str("id ", value.dump(), " belongs to two tokens; the other is ",
+                        shown(to_byte_level(token))));
       auto bytes = from_byte_level(name);
-      if (!bytes) fail(key, "has a character that stands for no byte in byte-level BPE");
-      if (bytes->empty()) fail(key, "is empty");
+      if (!bytes) fail(key(), "has a character that stands for no byte in byte-level BPE");
+      if (bytes->empty()) fail(key(), "is empty");
       token = std::move(*bytes);
     }
   }
 
   void read_merges(const Json& merges, const TokenMap& map) {
     spec_.merges.reserve(merges.size());
-    auto find = [&](const std::string& key, const std::string& name) {
+    auto find = [&](const auto& key, const std::string& name) {
       auto bytes = from_byte_level(name);
       int32_t found = bytes ? map.find(*bytes, spec_.tokens) : -1;
-      if (found < 0) fail(key, str("token ", shown(name), " is not in model.vocab"));
+      if (found < 0) fail(key(), str("token ", shown(name), " is not in model.vocab"));
       return found;
     };
     for (size_t i = 0; i < merges.size(); ++i) {
       const Json& merge = merges[i];
-      std::string key = str("model.merges[", i, "]"), left, right;
+      auto key = [i] { return str("model.merges[", i, "]"); };
+      std::string left, right;
       if (merge.is_string()) {
         const std::string& both = merge.get_ref<const std::string&>();
         size_t space = both.find(' ');
         if (space == std::string::npos || both.find(' ', space + 1) != std::string::npos)
-          fail(key, str("expected two tokens and one space between them, got ", shown(both)));
+          fail(key(), str("expected two tokens and one space between them, got ", shown(both)));
         left = both.substr(0, space), right = both.substr(space + 1);
       } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() &&
                  merge[1].is_string()) {
         left = merge[0].get<std::string>(), right = merge[1].get<std::string>();
       } else {
-        fail(key, str("expected \"left right\" or [\"left\", \"right\"], got ", merge.type_name()));
+        fail(key(),
+             str("expected \"left right\" or [\"left\", \"right\"], got ", merge.type_name()));
       }
       int32_t l = find(key, left), r = find(key, right);
       spec_.merges.push_back({l, r, find(key, left + right)});
@@ -192,7 +196,8 @@ class Reader {
       AddedToken token;
       const Json* value = optional(item, "id");
       if (!value) fail(key + ".id", "is missing; expected an id");
-      token.id = static_cast<int32_t>(id(*value, key + ".id", end));
+      token.id = static_cast<int32_t>(id(
+          *value, [&] { return key + ".id"; }, end));
       token.text = text(item, key + ".", "content");
       if (token.text.empty()) fail(key + ".content", "is empty");
       for (const char* flag : {"single_word", "lstrip", "rstrip"})
