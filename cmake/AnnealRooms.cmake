@@ -8,7 +8,9 @@
 #   FILE_fuzz.cpp    a libFuzzer target of its own, fuzz_FILE
 #   main.cpp         the program
 
-set(ANNEAL_WARNINGS -Wall -Wextra)
+# g++ 12 also warns where a designated initialiser leaves members to their defaults, which is what
+# designated initialisers are for.
+set(ANNEAL_WARNINGS -Wall -Wextra -Wno-missing-field-initializers)
 if(ANNEAL_WERROR)
   list(APPEND ANNEAL_WARNINGS -Werror)
 endif()

@@ -7,9 +7,13 @@ namespace anneal {
 Command data_inspect_command();
 Command data_prepare_command();
 Command docs_config_command();
+Command eval_command();
+Command generate_command();
+Command plan_command();
 Command tokenizer_decode_command();
 Command tokenizer_encode_command();
 Command tokenizer_train_command();
+Command train_command();
 
 std::vector<CommandGroup> all_command_groups() {
   return {
@@ -21,8 +25,16 @@ std::vector<CommandGroup> all_command_groups() {
 
 std::vector<Command> all_commands() {
   return {
-      tokenizer_train_command(), tokenizer_encode_command(), tokenizer_decode_command(),
-      data_prepare_command(),    data_inspect_command(),     docs_config_command(),
+      train_command(),
+      plan_command(),
+      generate_command(),
+      eval_command(),
+      tokenizer_train_command(),
+      tokenizer_encode_command(),
+      tokenizer_decode_command(),
+      data_prepare_command(),
+      data_inspect_command(),
+      docs_config_command(),
   };
 }
 

@@ -11,10 +11,10 @@ namespace anneal {
 
 struct TrainConfig {
   int64_t steps = 2000;
-  int64_t batch = 32;       // sequences a step, over all ranks and micro-batches
-  int64_t micro_batch = 8;  // sequences a program run
+  int64_t batch = 32;              // sequences a step, over all ranks and micro-batches
+  int64_t micro_batch = 8;         // sequences a program run
   std::string precision = "fp32";  // fp32 | bf16
-  double clip = 1.0;  // global norm; 0: off
+  double clip = 1.0;               // global norm; 0: off
   int64_t seed = 1;
   int64_t eval_every = 200;  // 0: off
   int64_t eval_batches = 20;

@@ -116,7 +116,8 @@ void Sampler::keep_top_p() {
       sorted = std::min(kept_, std::max<size_t>(64, 4 * sorted));
       auto from = candidates_.begin() + static_cast<std::ptrdiff_t>(i);
       auto to = candidates_.begin() + static_cast<std::ptrdiff_t>(sorted);
-      std::partial_sort(from, to, end(), before);
+      if (to != end()) std::nth_element(from, to, end(), before);
+      std::sort(from, to, before);
     }
     if (i > 0 && sum >= enough) {
       kept_ = i;

@@ -1,0 +1,135 @@
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "anneal/cli/command.hpp"
+#include "anneal/device/cpu/parallel.hpp"
+#include "anneal/train/generator.hpp"
+#include "anneal/train/loaded_model.hpp"
+#include "anneal/train/text_stream.hpp"
+
+namespace anneal {
+namespace {
+
+struct GenerateArguments {
+  std::string model;
+  std::string prompt;
+  int64_t max_tokens = 128;
+  double temperature = 0.8;
+  double top_p = 1;
+  int64_t top_k = 0;
+  double repeat_penalty = 1;
+  int64_t repeat_last_n = 64;
+  int64_t seed = 1;
+  int64_t threads = 0;
+  bool json = false;
+};
+
+SamplingOptions sampling_of(const GenerateArguments& a) {
+  if (a.max_tokens < 0)
+    throw UsageError(str("[--max-tokens] expected a number ≥ 0, got ", a.max_tokens));
+  constexpr int64_t largest = int64_t{1} << 30;
+  if (a.top_k < 0 || a.top_k > largest)
+    throw UsageError(str("[--top-k] expected 0 (all) or more, got ", a.top_k));
+  if (a.repeat_last_n < -1 || a.repeat_last_n > largest)
+    throw UsageError(
+        str("[--repeat-last-n] expected −1 (all), 0 (none) or more, got ", a.repeat_last_n));
+  SamplingOptions options{.temperature = a.temperature,
+                          .top_k = static_cast<int>(a.top_k),
+                          .top_p = a.top_p,
+                          .repeat_penalty = a.repeat_penalty,
+                          .repeat_last_n = static_cast<int>(a.repeat_last_n),
+                          .seed = static_cast<uint64_t>(a.seed)};
+  check_sampling_options(options);
+  return options;
+}
+
+ExitCode run(const GenerateArguments& a) {
+  SamplingOptions sampling = sampling_of(a);
+  set_threads(static_cast<int>(a.threads));
+  auto start = std::chrono::steady_clock::now();
+  auto model = load_model(a.model, {.generate = true});
+  const auto& directory = model->directory;
+  if (!directory.tokenizer)
+    throw UsageError(
+        str("[--model] ", directory.path.string(),
+            " has no tokenizer.json, so a prompt cannot be read (the model was trained on "
+            "bare tokens)"));
+  const Tokenizer& tokenizer = *directory.tokenizer;
+  Generator generator(model->engine->session(), directory.config);
+  double load_seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+
+  auto prompt = tokenizer.encode_with_special(a.prompt);
+  if (prompt.empty()) {
+    if (directory.end_ids.empty())
+      throw UsageError("[--prompt] expected some text: this model has no token to start from");
+    prompt.push_back(static_cast<int32_t>(directory.end_ids[0]));
+  }
+  if (!a.json) std::cout << a.prompt << std::flush;
+  Utf8Stream stream;
+  std::string text;
+  auto result = generate(generator, prompt, a.max_tokens, sampling, directory.config.vocab_size,
+                         directory.end_ids, [&](int32_t token) {
+                           bool known = token < tokenizer.vocab_size();
+                           std::string piece =
+                               known ? stream.push(tokenizer.token_bytes(token)) : std::string();
+                           text += piece;
+                           if (!a.json) std::cout << piece << std::flush;
+                           return true;
+                         });
+  std::string rest = stream.finish();
+  text += rest;
+  double rate =
+      static_cast<double>(result.tokens.size()) / std::max(1e-9, result.generation_seconds);
+  if (a.json) {
+    nlohmann::ordered_json json = {{"prompt", a.prompt},
+                                   {"text", text},
+                                   {"tokens", result.tokens},
+                                   {"prompt_tokens", prompt.size()},
+                                   {"ended", result.ended},
+                                   {"load_seconds", load_seconds},
+                                   {"prompt_seconds", result.prompt_seconds},
+                                   {"generation_seconds", result.generation_seconds},
+                                   {"tokens_per_second", rate}};
+    std::cout << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+  } else {
+    std::cout << rest << '\n';
+  }
+  std::fprintf(stderr,
+               "loaded in %.2f s, %zu prompt tokens in %.2f s, %zu tokens at %.1f tokens/s\n",
+               load_seconds, prompt.size(), result.prompt_seconds, result.tokens.size(), rate);
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+Command generate_command() {
+  return {
+      .name = "generate",
+      .summary = "Write text with a trained model",
+      .example = "generate --model runs/demo --prompt \"The function returns\" --max-tokens 100",
+      .setup = [](Arguments& a) {
+        auto g = std::make_shared<GenerateArguments>();
+        a.option("--model", "DIR", g->model, "A model directory, a checkpoint or a run folder",
+                 true);
+        a.option("--prompt", "TEXT", g->prompt, "Text to continue");
+        a.option("--max-tokens", "N", g->max_tokens, "Tokens to write at most");
+        a.option("--temperature", "T", g->temperature,
+                 "Flattens (above 1) or sharpens the choice; 0: always the likeliest token");
+        a.option("--top-p", "P", g->top_p,
+                 "Choose among the likeliest tokens that together reach this probability");
+        a.option("--top-k", "K", g->top_k, "Choose among the K likeliest tokens; 0: all");
+        a.option("--repeat-penalty", "R", g->repeat_penalty,
+                 "Makes tokens of the recent text less likely; 1: off");
+        a.option("--repeat-last-n", "N", g->repeat_last_n,
+                 "How far back the penalty looks; 0: off, -1: to the beginning");
+        a.option("--seed", "S", g->seed, "The same seed gives the same text");
+        a.option("--threads", "N", g->threads, "Threads; 0: all cores");
+        a.flag("--json", g->json, "Print one JSON object at the end instead of streaming");
+        return [g] { return run(*g); };
+      }};
+}
+
+}  // namespace anneal

@@ -1,0 +1,36 @@
+#include "anneal/cli/command.hpp"
+#include "anneal/cli/plan_report.hpp"
+
+namespace anneal {
+namespace {
+
+struct PlanArguments {
+  std::string config;
+  std::vector<std::string> sets;
+  PlanReportOptions report;
+};
+
+}  // namespace
+
+Command plan_command() {
+  return {.name = "plan",
+          .summary = "Show the memory and work that a config needs, without training",
+          .example = "plan my.toml --set train.micro_batch=4",
+          .setup = [](Arguments& a) {
+            auto arguments = std::make_shared<PlanArguments>();
+            a.positional("CONFIG", arguments->config, "The config, a TOML file (docs/config.md)");
+            a.option("--set", "KEY=VALUE", arguments->sets,
+                     "Override a key of the config: section.key=value; may be repeated");
+            a.flag("--json", arguments->report.json, "Print JSON");
+            a.flag("--print-program", arguments->report.print_program,
+                   "Print the programs as they will run");
+            a.option("--print-after", "PASS", arguments->report.print_after,
+                     "Print the programs as this pass leaves them");
+            return [arguments] {
+              print_plan(load_config(arguments->config, arguments->sets), arguments->report);
+              return ExitCode::ok;
+            };
+          }};
+}
+
+}  // namespace anneal

@@ -1,0 +1,96 @@
+#include "anneal/train/engine.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "anneal/model/language_model.hpp"
+
+namespace anneal {
+namespace {
+
+Session make_session(const RunConfig& config, const EngineOptions& options, CpuTarget& target) {
+  Module module = build_module(config, options);
+  Plan plan = run_passes(module, pass_options(config), target, options.observe);
+  return Session(std::move(module), std::move(plan), target);
+}
+
+template <class T>
+void copy_to(std::span<const T> from, const TensorRef& to) {
+  auto out = to.as<T>();
+  ANNEAL_ASSERT(out.size() == from.size());
+  std::copy(from.begin(), from.end(), out.begin());
+}
+
+}  // namespace
+
+double EvaluationResult::perplexity() const { return std::exp(loss); }
+
+Module build_module(const RunConfig& config, const EngineOptions& options) {
+  return build_language_model(config.model, {.micro_batch = config.train.micro_batch,
+                                             .sequence = options.sequence,
+                                             .train = options.train,
+                                             .evaluate = options.evaluate,
+                                             .generate = options.generate,
+                                             .seed = static_cast<uint64_t>(config.train.seed)});
+}
+
+PassOptions pass_options(const RunConfig& config) {
+  return {.precision = config.train.precision,
+          .recompute = config.train.recompute,
+          .optimizer = config.optimizer,
+          .shards = std::max<int64_t>(1, config.parallel.shards)};
+}
+
+Engine::Engine(const RunConfig& config, const EngineOptions& options, CpuTarget& target)
+    : config_(config),
+      session_(make_session(config, options, target)),
+      stepper_(session_, config.optimizer, config.train.clip),
+      sequence_(options.sequence > 0 ? options.sequence : config.model.context) {
+  for (int64_t row = 0; row < config.train.micro_batch; ++row)
+    for (int64_t t = 0; t < sequence_; ++t) positions_.push_back(static_cast<int32_t>(t));
+}
+
+void Engine::fill(Executable& program, const Batch& batch, int64_t first_row, double inv_valid) {
+  int64_t rows = config_.train.micro_batch;
+  copy_to(batch.token_rows(first_row, rows), program.input("tokens"));
+  copy_to(batch.target_rows(first_row, rows), program.input("targets"));
+  if (program.has_input("positions"))
+    copy_to(std::span<const int32_t>(positions_), program.input("positions"));
+  set_scalar(program, "inv_valid", static_cast<float>(inv_valid));
+  set_scalar(program, "first_sample", batch.first_sample + first_row);
+}
+
+GradientResult Engine::gradients(const Batch& batch) {
+  if (batch.valid_tokens == 0)
+    throw Error(str("no target of step ", batch.step + 1, " counts: its loss mask is empty"));
+  const auto& train = config_.train;
+  int64_t shards = std::max<int64_t>(1, config_.parallel.shards);
+  int64_t runs = train.batch / shards / train.micro_batch;
+  double inv_valid = 1.0 / static_cast<double>(batch.valid_tokens);
+  return stepper_.gradients(shards, runs, [&](Executable& program, int64_t i) {
+    fill(program, batch, i * train.micro_batch, inv_valid);
+  });
+}
+
+EvaluationResult Engine::evaluate(EvaluationReader& reader,
+                                  const std::function<void(const Batch&)>& on_batch) {
+  Executable& program = session_.program("evaluate");
+  EvaluationResult result;
+  double correct = 0;
+  for (int64_t i = 0; i < reader.batches(); ++i) {
+    const Batch& batch = reader.read(i);
+    // With a weight of 1 the loss is a sum, which FP32 holds to 1e-7 of itself.
+    fill(program, batch, 0, 1.0);
+    program.run();
+    result.total_nll += scalar_output(program, "loss");
+    correct += scalar_output(program, "correct");
+    result.targets += batch.valid_tokens;
+    if (on_batch) on_batch(batch);
+  }
+  if (result.targets == 0) throw Error("no target of the evaluation data counts");
+  result.loss = result.total_nll / static_cast<double>(result.targets);
+  result.accuracy = correct / static_cast<double>(result.targets);
+  return result;
+}
+
+}  // namespace anneal

@@ -1,0 +1,78 @@
+#include "anneal/train/memory_plan.hpp"
+
+#include <algorithm>
+
+#include "anneal/passes/liveness.hpp"
+
+namespace anneal {
+namespace {
+
+const char* class_of(PersistentKind kind) {
+  switch (kind) {
+    case PersistentKind::parameter:
+      return "weights";
+    case PersistentKind::copy:
+      return "copies";
+    case PersistentKind::gradient:
+      return "gradients";
+    case PersistentKind::moment:
+      return "moments";
+    case PersistentKind::cache:
+      return "caches";
+    case PersistentKind::state:
+      return "state";
+  }
+  return "";
+}
+
+}  // namespace
+
+int64_t primitive_bytes(const CpuTarget& target) {
+  // Measured with oneDNN 2.6: generated code and descriptors of one matrix-product tile shape.
+  constexpr int64_t bytes_per_kernel = 24 << 10;
+  return static_cast<int64_t>(target.kernel_count()) * bytes_per_kernel;
+}
+
+MemoryTable memory_table(const Module& module, const Plan& plan, Target& target) {
+  MemoryTable table;
+  table.classes = {"weights", "copies", "gradients", "moments", "caches", "state", "activations"};
+  std::map<std::string, size_t> index;
+  auto row = [&](const std::string& layer) -> MemoryRow& {
+    auto [it, fresh] = index.emplace(layer, table.rows.size());
+    if (fresh) table.rows.push_back({layer.empty() ? "inputs" : layer, {}});
+    return table.rows[it->second];
+  };
+  for (const Persistent& p : module.persistents)
+    row(layer_of(p.name)).bytes[class_of(p.kind)] += p.type.bytes();
+
+  int64_t largest = -1;
+  for (const auto& [name, program] : plan.programs)
+    if (program.transient_bytes > largest) {
+      largest = program.transient_bytes;
+      table.peak_program = name;
+    }
+  const Program& program = module.programs.at(table.peak_program);
+  auto buffers = assign_buffers(program, module);
+  int64_t peak = -1;
+  int32_t at = 0;
+  for (int32_t p = 0; p < static_cast<int32_t>(program.order.size()); ++p) {
+    NodeId n = program.order[static_cast<size_t>(p)];
+    int64_t live = target.workspace_bytes(*program.node(n).op, program.call(n));
+    for (const Buffer& b : buffers)
+      if (b.persistent < 0 && b.first <= p && p <= b.last) live += b.bytes;
+    if (live > peak) peak = live, at = p;
+  }
+  NodeId n = program.order[static_cast<size_t>(at)];
+  table.workspace_bytes = target.workspace_bytes(*program.node(n).op, program.call(n));
+  for (const Buffer& b : buffers) {
+    if (b.persistent >= 0 || b.first > at || at > b.last) continue;
+    NodeId producer = -1;
+    for (int32_t v : b.values)
+      if (producer < 0) producer = program.info(Value{v}).producer;
+    row(producer < 0 ? "" : layer_of(program.node(producer).scope)).bytes["activations"] += b.bytes;
+  }
+  table.fragmentation_bytes = plan.arena_bytes - plan.persistent_bytes - peak;
+  return table;
+}
+
+}  // namespace anneal

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "anneal/ir/module.hpp"
+#include "anneal/ir/plan.hpp"
+#include "anneal/runtime/cpu_target.hpp"
+
+namespace anneal {
+
+// Memory of compiled kernels outside the arena: library primitives with their generated code,
+// argument tables, and the library's own packing buffers.
+int64_t primitive_bytes(const CpuTarget& target);
+
+// One row of the memory table: a layer ("h.3", "embed", …) with its bytes by class.
+struct MemoryRow {
+  std::string layer;
+  std::map<std::string, int64_t> bytes;  // weights, gradients, moments, copies, caches, activations
+};
+
+struct MemoryTable {
+  std::vector<std::string> classes;
+  std::vector<MemoryRow> rows;
+  std::string peak_program;         // the program whose transient values need most
+  int64_t workspace_bytes = 0;      // at its peak
+  int64_t fragmentation_bytes = 0;  // what packing loses at the peak
+};
+
+// Persistent values by layer and class, and what each layer's transient values hold at the moment
+// when the largest program needs most. Columns and workspace sum to the arena with
+// `fragmentation_bytes`.
+MemoryTable memory_table(const Module& module, const Plan& plan, Target& target);
+
+}  // namespace anneal

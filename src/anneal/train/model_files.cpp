@@ -1,0 +1,147 @@
+#include "anneal/train/model_files.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "anneal/checkpoint/hf_config.hpp"
+#include "anneal/model/hf_names.hpp"
+
+namespace anneal {
+namespace {
+
+bool belongs_to_state(const Persistent& p) {
+  return p.kind == PersistentKind::moment || p.kind == PersistentKind::state;
+}
+
+HfTokenIds token_ids(const Tokenizer* tokenizer) {
+  HfTokenIds ids;
+  if (!tokenizer) return ids;
+  if (auto end = tokenizer->end_of_text()) {
+    ids.bos = *end;
+    ids.eos = {*end};
+  }
+  return ids;
+}
+
+// Every tensor of the file must be wanted, and every wanted one be there.
+template <class Tensors>
+void expect_same_names(const SafetensorsFile& file, const Tensors& wanted) {
+  for (const auto& entry : file.entries()) {
+    bool known = std::any_of(wanted.begin(), wanted.end(),
+                             [&](const auto& t) { return t.name == entry.name; });
+    if (!known)
+      throw FormatError(
+          str("[", file.where(), "] has a tensor ", entry.name, " that this model does not have"));
+  }
+}
+
+}  // namespace
+
+std::vector<TensorView> model_tensors(const Session& session, const ModelConfig& config) {
+  std::vector<TensorView> views;
+  for (const HfTensor& t : hf_tensors(session.module(), config)) {
+    TensorRef parameter = session.persistent(t.parameter);
+    views.push_back({t.name, parameter.type.dtype, t.shape,
+                     parameter.data + t.first_element * size_of(parameter.type.dtype)});
+  }
+  return views;
+}
+
+std::vector<TensorView> state_tensors(const Session& session) {
+  std::vector<TensorView> views;
+  const auto& persistents = session.module().persistents;
+  for (size_t i = 0; i < persistents.size(); ++i) {
+    if (!belongs_to_state(persistents[i])) continue;
+    TensorRef t = session.persistent(static_cast<int32_t>(i));
+    views.push_back({persistents[i].name, t.type.dtype, t.type.shape, t.data});
+  }
+  return views;
+}
+
+void load_model_tensors(Session& session, const ModelConfig& config, const SafetensorsFile& file) {
+  auto tensors = hf_tensors(session.module(), config);
+  // Hugging Face's files of tied models may name the head as well, and GPT-2's the causal masks.
+  expect_same_names(file, tensors);
+  for (const HfTensor& t : tensors) {
+    file.expect_shape(t.name, t.shape);
+    auto out = session.persistent(t.parameter).as<float>();
+    file.read_as_f32(t.name, out.data() + t.first_element);
+  }
+  session.refresh();
+}
+
+void load_state_tensors(Session& session, const SafetensorsFile& file) {
+  auto views = state_tensors(session);
+  expect_same_names(file, views);
+  for (const TensorView& view : views) {
+    file.expect_shape(view.name, view.shape);
+    file.read(view.name, view.dtype, session.persistent(view.name).data);
+  }
+}
+
+std::vector<std::pair<std::string, std::string>> model_directory_files(const ModelConfig& config,
+                                                                       const Tokenizer* tokenizer) {
+  HfTokenIds ids = token_ids(tokenizer);
+  std::vector<std::pair<std::string, std::string>> files = {
+      {"config.json", hf_config_json(config, ids)},
+      {"generation_config.json", generation_config_json(ids)}};
+  if (tokenizer) files.emplace_back("tokenizer.json", tokenizer->to_json());
+  return files;
+}
+
+ModelDirectory open_model_directory(const std::filesystem::path& path) {
+  ModelDirectory result;
+  result.path = resolve_model_directory(path);
+  CheckpointReader reader(result.path);
+  std::string where = (result.path / "config.json").string();
+  std::string config = reader.text("config.json");
+  result.config = model_config_from_hf(config, where);
+  HfTokenIds ids = token_ids_from_hf(config, where);
+  if (reader.has("generation_config.json")) {
+    auto generation = token_ids_from_hf(reader.text("generation_config.json"),
+                                        (result.path / "generation_config.json").string());
+    if (!generation.eos.empty()) ids.eos = generation.eos;
+  }
+  if (reader.has("tokenizer.json")) {
+    result.tokenizer = std::make_shared<Tokenizer>(Tokenizer::load(result.path / "tokenizer.json"));
+    if (result.tokenizer->vocab_size() > result.config.vocab_size)
+      throw FormatError(str("[", result.path.string(), "] the tokenizer has ",
+                            result.tokenizer->vocab_size(), " tokens, the model only ",
+                            result.config.vocab_size));
+    if (ids.eos.empty() && result.tokenizer->end_of_text())
+      ids.eos.push_back(*result.tokenizer->end_of_text());
+  }
+  result.end_ids = ids.eos;
+  return result;
+}
+
+std::string run_state_json(const RunState& state) {
+  nlohmann::ordered_json json = {{"format", 1},
+                                 {"step", state.step},
+                                 {"tokens", state.tokens},
+                                 {"instruction_set", state.instruction_set}};
+  json["best_validation_loss"] =
+      state.best_validation_loss ? nlohmann::ordered_json(*state.best_validation_loss) : nullptr;
+  return json.dump(2) + "\n";
+}
+
+RunState parse_run_state(std::string_view text, const std::string& where) {
+  auto json = nlohmann::json::parse(text, nullptr, false);
+  auto number = [&](const char* key) {
+    if (!json.is_object() || !json.contains(key) || !json[key].is_number_integer() ||
+        json[key].get<int64_t>() < 0)
+      throw FormatError(str("[", where, "] ", key, " is not a number ≥ 0"));
+    return json[key].get<int64_t>();
+  };
+  RunState state;
+  if (number("format") != 1)
+    throw FormatError(str("[", where, "] was written in a format that this version cannot read"));
+  state.step = number("step");
+  state.tokens = number("tokens");
+  if (json.contains("instruction_set") && json["instruction_set"].is_string())
+    state.instruction_set = json["instruction_set"];
+  if (json.contains("best_validation_loss") && json["best_validation_loss"].is_number())
+    state.best_validation_loss = json["best_validation_loss"].get<double>();
+  return state;
+}
+
+}  // namespace anneal

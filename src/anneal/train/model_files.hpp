@@ -1,0 +1,52 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "anneal/checkpoint/checkpoint_writer.hpp"
+#include "anneal/checkpoint/resume.hpp"
+#include "anneal/data/tokenizer.hpp"
+#include "anneal/runtime/executable.hpp"
+#include "anneal/train/config.hpp"
+
+namespace anneal {
+
+// Between a session's values and the files of a model directory or a checkpoint.
+
+// The parameters under their Hugging Face names, where they lie in the arena.
+std::vector<TensorView> model_tensors(const Session& session, const ModelConfig& config);
+// Moments and whatever else an exact resume needs.
+std::vector<TensorView> state_tensors(const Session& session);
+
+// Copies every tensor of the model into the parameters and refreshes their copies. Throws
+// FormatError naming a tensor that is missing, unexpected or of another shape.
+void load_model_tensors(Session& session, const ModelConfig& config, const SafetensorsFile& file);
+void load_state_tensors(Session& session, const SafetensorsFile& file);
+
+// config.json, generation_config.json and tokenizer.json (none without a tokenizer).
+std::vector<std::pair<std::string, std::string>> model_directory_files(const ModelConfig& config,
+                                                                       const Tokenizer* tokenizer);
+
+// A model directory, or the newest valid checkpoint of a run, opened for use.
+struct ModelDirectory {
+  std::filesystem::path path;
+  ModelConfig config;
+  std::shared_ptr<const Tokenizer> tokenizer;  // null if there is no tokenizer.json
+  std::vector<int64_t> end_ids;                // ids that end a text
+};
+ModelDirectory open_model_directory(const std::filesystem::path& path);
+
+// What a checkpoint says about where the run stood.
+struct RunState {
+  int64_t step = 0;    // updates done; also the loader's position
+  int64_t tokens = 0;  // seen so far
+  std::string instruction_set;
+  std::optional<double> best_validation_loss;
+};
+std::string run_state_json(const RunState& state);
+RunState parse_run_state(std::string_view json, const std::string& where);
+
+}  // namespace anneal

@@ -1,0 +1,69 @@
+#include "anneal/train/stepper.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "anneal/optim/optimizer.hpp"
+
+namespace anneal {
+
+bool GradientResult::finite() const { return std::isfinite(loss) && std::isfinite(grad_norm); }
+
+double scalar_output(const Executable& program, std::string_view name) {
+  return static_cast<double>(program.output(name).as<float>()[0]);
+}
+
+GradientResult Stepper::gradients(int64_t shards, int64_t runs,
+                                  const std::function<void(Executable&, int64_t)>& fill) {
+  GradientResult result;
+  for (int64_t shard = 0; shard < shards; ++shard) {
+    for (int64_t run = 0; run < runs; ++run) {
+      Executable& program = session_.program(run == 0 ? "step.first" : "step.next");
+      fill(program, shard * runs + run);
+      program.run();
+      result.loss += scalar_output(program, "loss");
+      if (program.has_output("correct")) result.correct += scalar_output(program, "correct");
+    }
+    if (shards > 1) session_.program(shard == 0 ? "combine.first" : "combine.next").run();
+  }
+  Executable& reduce = session_.program("reduce");
+  reduce.run();
+  result.grad_norm = scalar_output(reduce, "grad_norm");
+  return result;
+}
+
+void Stepper::update(int64_t step, double lr, double grad_norm) {
+  Executable& apply = session_.program("apply");
+  double factor = clip_ > 0 ? std::min(1.0, clip_ / (grad_norm + 1e-6)) : 1.0;
+  set_scalar(apply, "clip_factor", static_cast<float>(factor));
+  for (const NamedScalar& s : find_optimizer(optimizer_.kind).scalars(optimizer_, step + 1, lr))
+    set_scalar(apply, s.name, static_cast<float>(s.value));
+  apply.run();
+}
+
+std::string Stepper::first_nonfinite_gradient() {
+  for (const auto& [name, tensor] : session_.program("reduce").outputs())
+    if (name.starts_with("norm2.") && !std::isfinite(tensor.as<double>()[0])) return name.substr(6);
+  return "";
+}
+
+void Stepper::audit_gradients(double grad_norm) {
+  constexpr double noise = 1e-5 * 1e-4;
+  const Module& module = session_.module();
+  std::string silent;
+  for (const auto& [name, tensor] : session_.program("reduce").outputs()) {
+    if (!name.starts_with("norm2.")) continue;
+    double norm = std::sqrt(tensor.as<double>()[0]);
+    std::string parameter = name.substr(6);
+    if (norm > noise * grad_norm || module.persistent(module.find(parameter)).gradient_may_vanish)
+      continue;
+    silent += str(silent.empty() ? "" : ", ", parameter, " (", norm, ")");
+  }
+  if (silent.empty()) return;
+  throw Error(str("[step 0 audit] these trainable parameters receive no gradient: ", silent,
+                  "; the norm of all gradients is ", grad_norm,
+                  ". Something cuts their gradient or masks all that depends on them; training "
+                  "would leave them as they are"));
+}
+
+}  // namespace anneal

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "anneal/optim/config.hpp"
+#include "anneal/runtime/executable.hpp"
+
+namespace anneal {
+
+struct GradientResult {
+  double loss = 0;       // sum of the programs' losses over micro-batches
+  double correct = 0;    // likewise of output "correct", where there is one
+  double grad_norm = 0;  // 2-norm over all parameters, before clipping
+  bool finite() const;
+};
+
+// Replays the programs of one training step in the order that accumulation and logical shards ask
+// for, whatever the model is.
+class Stepper {
+ public:
+  Stepper(Session& session, OptimizerConfig optimizer, double clip)
+      : session_(session), optimizer_(std::move(optimizer)), clip_(clip) {}
+
+  // Gradients of shards · runs micro-batches: `fill` writes the inputs of micro-batch i before each
+  // run. Within a shard they accumulate in order; shards are added in order.
+  GradientResult gradients(int64_t shards, int64_t runs,
+                           const std::function<void(Executable&, int64_t i)>& fill);
+
+  // Update number step + 1 (`step` counts updates done, from 0) with the gradients at hand, clipped
+  // to the global norm: factor min(1, clip/(grad_norm + 1e-6)); clip 0 is off.
+  void update(int64_t step, double learning_rate, double grad_norm);
+
+  // The first parameter whose gradient is not finite, in the order of the model; "" if all are.
+  std::string first_nonfinite_gradient();
+
+  // Throws Error naming every trainable parameter whose gradient's norm is not above 1e-9 of the
+  // global one, unless the model states that it may vanish.
+  void audit_gradients(double grad_norm);
+
+ private:
+  Session& session_;
+  OptimizerConfig optimizer_;
+  double clip_;
+};
+
+// Writes one number to a scalar input, if the program has it.
+template <class T>
+void set_scalar(Executable& program, std::string_view name, T value) {
+  if (program.has_input(name)) program.input(name).as<T>()[0] = value;
+}
+
+// Reads an f32 scalar output.
+double scalar_output(const Executable& program, std::string_view name);
+
+}  // namespace anneal
