@@ -10,6 +10,8 @@
 #include "anneal/ops/constant/cpu.hpp"
 #include "anneal/ops/elementwise/cpu.hpp"
 #include "anneal/ops/elementwise/elementwise.hpp"
+#include "anneal/ops/embedding/cpu.hpp"
+#include "anneal/ops/embedding/embedding.hpp"
 #include "anneal/ops/grad_norm/cpu.hpp"
 #include "anneal/ops/grad_norm/grad_norm.hpp"
 #include "anneal/ops/head_loss/cpu.hpp"
@@ -23,6 +25,8 @@
 #include "anneal/ops/reduce/sum_to.hpp"
 #include "anneal/ops/swiglu/cpu.hpp"
 #include "anneal/ops/swiglu/swiglu.hpp"
+#include "anneal/ops/take_row/cpu.hpp"
+#include "anneal/ops/take_row/take_row.hpp"
 
 namespace anneal {
 namespace {
@@ -39,6 +43,9 @@ const OpEntry table[] = {
     {rmsnorm_grad_op, make_rmsnorm_grad_kernel},
     {attention_op, make_attention_kernel},
     {attention_grad_op, make_attention_grad_kernel},
+    {embedding_op, make_embedding_kernel},
+    {embedding_grad_op, make_embedding_grad_kernel},
+    {take_row_op, make_take_row_kernel},
     {swiglu_op, make_swiglu_kernel},
     {swiglu_grad_op, make_swiglu_grad_kernel},
     {head_loss_op, make_head_loss_kernel},
