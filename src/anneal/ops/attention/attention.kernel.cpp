@@ -51,18 +51,20 @@ void load_rows(const AttentionRows& from, int64_t first, int64_t n, int64_t dim,
 
 void load_transposed(const AttentionRows& from, int64_t first, int64_t n, int64_t dim, float* to,
                      int64_t ld) {
-  for (int64_t r = 0; r < ld; r += width) {
-    for_vectors(dim, [&](int64_t c, auto lanes) {
-      vf square[width];
-      for (int i = 0; i < width; ++i) {
-        square[i] = vf{};
-        if (r + i < n)
-          with_row(from, first + r + i, [&](const auto* p) { square[i] = load(p + c, lanes); });
-      }
-      transpose(square);
-      for (int i = 0; i < lanes; ++i) store(to + (c + i) * ld + r, square[i]);
-    });
-  }
+  with_row(from, first, [&](const auto* p) {
+    for (int64_t r = 0; r < ld; r += width) {
+      for_vectors(dim, [&](int64_t c, auto lanes) {
+        vf square[width];
+        if (r + width <= n)
+          for (int i = 0; i < width; ++i) square[i] = load(p + (r + i) * from.stride + c, lanes);
+        else
+          for (int i = 0; i < width; ++i)
+            square[i] = r + i < n ? load(p + (r + i) * from.stride + c, lanes) : vf{};
+        transpose(square);
+        for (int i = 0; i < lanes; ++i) store(to + (c + i) * ld + r, square[i]);
+      });
+    }
+  });
 }
 
 void store_rows(const float* from, int64_t from_stride, const AttentionRows& to, int64_t first,

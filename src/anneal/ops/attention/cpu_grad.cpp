@@ -64,7 +64,7 @@ AttentionGradKernel::AttentionGradKernel(const OpCall& call)
   int64_t scratch = 7 * tile_ * padded_ + tile_ * tile_;
   delta_floats_ = round_up(batch_ * attrs_.heads * positions_, 16);
   int64_t owners = batch_ * attrs_.kv_heads;
-  single_visit_ = owners >= 8 || tiles_ == 1;
+  single_visit_ = owners >= 6 || tiles_ == 1;
   if (single_visit_) {
     owners_ = TaskScratch(owners, scratch);
     bool in_place = dqkv_ == DType::f32 && padded_ == attrs_.head_dim;
@@ -155,6 +155,12 @@ void AttentionGradKernel::visit_keys(const KernelArgs& args, int64_t b, int64_t 
       } else if (with_dq) {
         t.dq = static_cast<float*>(operands.dq.data) + query * operands.dq.stride;
         t.dq_stride = operands.dq.stride;
+      }
+      if (query_tile + 1 < tiles_) {
+        prefetch_rows(operands.q, query + tile_, tile_rows(query_tile + 1), dim);
+        prefetch_rows(operands.dout, query + tile_, tile_rows(query_tile + 1), dim);
+        if (with_dq && dq_floats_ == 0)
+          prefetch_rows(operands.dq, query + tile_, tile_rows(query_tile + 1), dim);
       }
       kernels_.backward(t);
       t.first_dkdv = false;

@@ -75,6 +75,9 @@ void attend(const ForwardTiling& tiling, const ForwardHeads& heads, int64_t tile
     t.visible = first_row_sees - key;
     kernels.load_transposed(heads.k, key, t.keys, dim, kt, t.ld);
     kernels.load_rows(heads.v, key, t.keys, dim, 1.0f, v, padded);
+    int64_t next = key + tiling.keys, next_count = std::min(tiling.keys, end - next);
+    prefetch_rows(heads.k, next, next_count, dim);
+    prefetch_rows(heads.v, next, next_count, dim);
     kernels.forward(t);
   }
   kernels.finish(t);

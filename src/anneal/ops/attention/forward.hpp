@@ -17,6 +17,15 @@ inline AttentionRows rows_at(const void* data, DType dtype, int64_t first, int64
   return {.data = const_cast<std::byte*>(bytes), .low = low, .stride = stride};
 }
 
+// Asks for n rows of one head ahead of their use: rows of a packed tensor lie on pages of their
+// own, which hardware does not foresee.
+inline void prefetch_rows(const AttentionRows& rows, int64_t first, int64_t n, int64_t dim) {
+  int64_t size = rows.low ? 2 : 4;
+  auto* row = static_cast<const char*>(rows.data) + first * rows.stride * size;
+  for (int64_t r = 0; r < n; ++r, row += rows.stride * size)
+    for (int64_t byte = 0; byte < dim * size; byte += 64) __builtin_prefetch(row + byte, 0, 2);
+}
+
 // How the forward pass is cut: a task is a block of query heads that share a key head, at some
 // consecutive positions. Everything follows from shapes.
 struct ForwardTiling {

@@ -65,7 +65,7 @@ struct AttentionKernels {
   // to[r][0, padded) = from's row first + r times scale, for n rows.
   void (*load_rows)(const AttentionRows& from, int64_t first, int64_t n, int64_t dim, float scale,
                     float* to, int64_t padded);
-  // to[c][r] = from's row first + r, for n rows; to is [dim][ld].
+  // to[c][r] = from's row first + r, for n rows of one head (group 1); to is [dim][ld].
   void (*load_transposed)(const AttentionRows& from, int64_t first, int64_t n, int64_t dim,
                           float* to, int64_t ld);
   void (*store_rows)(const float* from, int64_t from_stride, const AttentionRows& to, int64_t first,

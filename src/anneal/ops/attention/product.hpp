@@ -16,24 +16,35 @@ struct Count {
 inline constexpr int product_rows = 6;
 inline constexpr int product_vectors = width == 16 ? 4 : 2;
 
-// Calls f(first, Count<n>) for consecutive groups of at most product_rows rows.
+// Calls f(first, Count<n>) for consecutive groups of at most product_rows rows; the last two share
+// their rows evenly, since a group of one or two rows cannot keep the multipliers busy.
 template <class F>
 [[gnu::always_inline]] inline void for_row_groups(int64_t rows, F&& f) {
   int64_t r = 0;
-  for (; r + product_rows <= rows; r += product_rows) f(r, Count<product_rows>{});
-  switch (rows - r) {
-    case 1:
-      return f(r, Count<1>{});
-    case 2:
-      return f(r, Count<2>{});
-    case 3:
-      return f(r, Count<3>{});
-    case 4:
-      return f(r, Count<4>{});
-    case 5:
-      return f(r, Count<5>{});
-    default:
-      return;
+  for (; rows - r >= 2 * product_rows; r += product_rows) f(r, Count<product_rows>{});
+  while (r < rows) {
+    int64_t left = rows - r, n = left > product_rows ? (left + 1) / 2 : left;
+    switch (n) {
+      case 1:
+        f(r, Count<1>{});
+        break;
+      case 2:
+        f(r, Count<2>{});
+        break;
+      case 3:
+        f(r, Count<3>{});
+        break;
+      case 4:
+        f(r, Count<4>{});
+        break;
+      case 5:
+        f(r, Count<5>{});
+        break;
+      default:
+        f(r, Count<product_rows>{});
+        break;
+    }
+    r += n;
   }
 }
 
