@@ -8,6 +8,8 @@
 #include "anneal/ops/collective/cpu.hpp"
 #include "anneal/ops/constant/constant.hpp"
 #include "anneal/ops/constant/cpu.hpp"
+#include "anneal/ops/dropout/cpu.hpp"
+#include "anneal/ops/dropout/dropout.hpp"
 #include "anneal/ops/elementwise/cpu.hpp"
 #include "anneal/ops/elementwise/elementwise.hpp"
 #include "anneal/ops/embedding/cpu.hpp"
@@ -23,6 +25,8 @@
 #include "anneal/ops/norm/rmsnorm.hpp"
 #include "anneal/ops/reduce/cpu.hpp"
 #include "anneal/ops/reduce/sum_to.hpp"
+#include "anneal/ops/rope/cpu.hpp"
+#include "anneal/ops/rope/rope.hpp"
 #include "anneal/ops/swiglu/cpu.hpp"
 #include "anneal/ops/swiglu/swiglu.hpp"
 #include "anneal/ops/take_row/cpu.hpp"
@@ -43,6 +47,8 @@ const OpEntry table[] = {
     {rmsnorm_grad_op, make_rmsnorm_grad_kernel},
     {attention_op, make_attention_kernel},
     {attention_grad_op, make_attention_grad_kernel},
+    {rope_op, make_rope_kernel},
+    {dropout_op, make_dropout_kernel},
     {embedding_op, make_embedding_kernel},
     {embedding_grad_op, make_embedding_grad_kernel},
     {take_row_op, make_take_row_kernel},

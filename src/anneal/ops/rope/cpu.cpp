@@ -1,0 +1,64 @@
+#include "anneal/ops/rope/cpu.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "anneal/device/cpu/isa.hpp"
+#include "anneal/device/cpu/parallel.hpp"
+#include "anneal/ops/rope/kernel.hpp"
+#include "anneal/ops/rope/rope.hpp"
+
+namespace anneal {
+namespace {
+
+constexpr int64_t largest_half = 512;
+
+template <class In, class Out, class Turn>
+std::unique_ptr<Kernel> rope_kernel(const OpCall& call, Turn turn) {
+  const auto& a = call.attrs.as<RopeAttrs>();
+  const Shape& shape = call.input(0).shape;
+  int64_t batch = shape[0], sequence = shape[1], columns = shape[2], half = a.head_dim / 2;
+  if (half > largest_half) return nullptr;
+  std::vector<double> frequency;
+  for (int64_t i = 0; i < half; ++i)
+    frequency.push_back(
+        std::pow(a.theta, -2.0 * static_cast<double>(i) / static_cast<double>(a.head_dim)));
+  int64_t heads = a.heads + a.kv_heads, rest = a.kv_heads * a.head_dim;
+  double sign = a.inverse ? -1 : 1;
+  return make_kernel([=](const KernelArgs& args) {
+    const int32_t* positions = args.input<int32_t>(1);
+    // A task has one place of every sequence: where they are at the same position, as in
+    // training, its angles are computed once.
+    parallel_for(sequence, [&](int64_t t) {
+      float cosine[largest_half], sine[largest_half];
+      int64_t known = -1;
+      for (int64_t s = 0; s < batch; ++s) {
+        int64_t row = s * sequence + t;
+        if (known != positions[row]) {
+          known = positions[row];
+          for (int64_t i = 0; i < half; ++i) {
+            double angle = static_cast<double>(known) * frequency[static_cast<size_t>(i)];
+            cosine[i] = static_cast<float>(std::cos(angle));
+            sine[i] = static_cast<float>(sign * std::sin(angle));
+          }
+        }
+        turn(args.input<In>(0) + row * columns, args.output<Out>(0) + row * columns, cosine, sine,
+             heads, half, rest);
+      }
+    });
+  });
+}
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_rope_kernel(const OpCall& call) {
+  const auto& k = *pick(&portable::rope_kernels, &avx2::rope_kernels, &avx512::rope_kernels);
+  DType in = call.input(0).dtype, out = call.out[0].dtype;
+  if (in == DType::f32 && out == DType::f32) return rope_kernel<float, float>(call, k.f32_f32);
+  if (in == DType::bf16 && out == DType::bf16) return rope_kernel<bf16, bf16>(call, k.bf16_bf16);
+  if (in == DType::bf16 && out == DType::f32) return rope_kernel<bf16, float>(call, k.bf16_f32);
+  return nullptr;
+}
+
+}  // namespace anneal
