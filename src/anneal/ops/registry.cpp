@@ -2,6 +2,8 @@
 
 #include "anneal/ops/attention/attention.hpp"
 #include "anneal/ops/attention/cpu.hpp"
+#include "anneal/ops/attention_cached/attention_cached.hpp"
+#include "anneal/ops/attention_cached/cpu.hpp"
 #include "anneal/ops/cast/cast.hpp"
 #include "anneal/ops/cast/cpu.hpp"
 #include "anneal/ops/collective/collective.hpp"
@@ -47,6 +49,7 @@ const OpEntry table[] = {
     {rmsnorm_grad_op, make_rmsnorm_grad_kernel},
     {attention_op, make_attention_kernel},
     {attention_grad_op, make_attention_grad_kernel},
+    {attention_cached_op, make_attention_cached_kernel},
     {rope_op, make_rope_kernel},
     {dropout_op, make_dropout_kernel},
     {embedding_op, make_embedding_kernel},
