@@ -62,8 +62,10 @@ ProcessStats ProcessSampler::sample() {
   std::string_view status = read_all(status_fd_, buffer);
   stats.anon_bytes = field(status, "RssAnon") * 1024;
   stats.rss_bytes = field(status, "VmRSS") * 1024;
-  stats.peak_rss_bytes = field(status, "VmHWM") * 1024;
+  // The kernel's own peak comes from a cheaper counter and may lag behind VmRSS.
+  peak_rss_bytes_ = std::max({peak_rss_bytes_, field(status, "VmHWM") * 1024, stats.rss_bytes});
   peak_anon_bytes_ = std::max(peak_anon_bytes_, stats.anon_bytes);
+  stats.peak_rss_bytes = peak_rss_bytes_;
   stats.peak_anon_bytes = peak_anon_bytes_;
   stats.read_bytes = field(read_all(io_fd_, buffer), "read_bytes");
 

@@ -9,7 +9,7 @@ struct ProcessStats {
   int64_t anon_bytes = 0;       // RssAnon: anonymous resident memory, now
   int64_t peak_anon_bytes = 0;  // the largest RssAnon that any call has seen
   int64_t rss_bytes = 0;        // VmRSS: all resident memory, now
-  int64_t peak_rss_bytes = 0;   // VmHWM: the largest VmRSS ever, as the kernel keeps it
+  int64_t peak_rss_bytes = 0;   // the largest VmRSS ever, as the kernel (VmHWM) and all calls saw
   double cpu_percent = 0;       // processor time since the last call; 100: one core busy
   int64_t read_bytes = 0;       // read from storage so far; 0 where the system does not tell
 };
@@ -30,6 +30,7 @@ class ProcessSampler {
   int status_fd_ = -1;
   int io_fd_ = -1;
   int64_t peak_anon_bytes_ = 0;
+  int64_t peak_rss_bytes_ = 0;
   double last_cpu_seconds_ = 0;
   double last_wall_seconds_ = 0;
 };

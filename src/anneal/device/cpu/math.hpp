@@ -33,11 +33,11 @@ struct ExpParts {
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * (r * r) + r + 1.0f;
-  return {p, as_int(shifted) - as_int(broadcast(magic))};
+  return {p, (vi)((vu)shifted - (vu)broadcast(magic))};
 }
 
 // 2^n for n in [-126, 127].
-[[gnu::always_inline]] inline vf power_of_two(vi n) { return as_float((n + 127) << 23); }
+[[gnu::always_inline]] inline vf power_of_two(vi n) { return (vf)(((vu)n + 127u) << 23); }
 
 // Infinite above 88.7228, denormal below -87.34, zero below -103.97.
 [[gnu::always_inline]] inline vf exp(vf x) {
@@ -46,7 +46,7 @@ struct ExpParts {
   return _mm512_maskz_scalef_ps(all_lanes, e.p, to_float(e.n));
 #else
   vi half = e.n >> 1;  // 2^n itself may be out of range
-  return e.p * power_of_two(half) * power_of_two(e.n - half);
+  return e.p * power_of_two(half) * power_of_two((vi)((vu)e.n - (vu)half));
 #endif
 }
 
@@ -56,8 +56,8 @@ struct ExpParts {
   vf scaled = select(tiny, x * 33554432.0f, x);  // 2^25 makes a denormal normal
   // x = m·2^n with m in [sqrt(1/2), sqrt(2))
   vi bits = as_int(scaled);
-  vi n = ((bits - 0x3f3504f3) >> 23);
-  vf m = as_float(bits - (n << 23));
+  vi n = (vi)((vu)bits - 0x3f3504f3u) >> 23;
+  vf m = (vf)((vu)bits - ((vu)n << 23));
   vf f = to_float(n + select(tiny, broadcast(int32_t{-25}), vi{}));
   vf r = m - 1.0f;
   vf z = r * r;
