@@ -44,7 +44,7 @@ inline nlohmann::json read(const std::string& file) {
 inline double distance(const nlohmann::json& record, const std::string& name, const float* ours,
                        int64_t elements) {
   double sum = 0;
-  if (!record.contains("index")) {
+  if (!record.contains("dots")) {
     for (int64_t i = 0; i < elements; ++i) {
       double d =
           static_cast<double>(ours[i]) - record["values"][static_cast<size_t>(i)].get<double>();
