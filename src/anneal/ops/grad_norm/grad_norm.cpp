@@ -20,9 +20,10 @@ Cost cost_sum(const OpCall& call) {
 }
 
 std::vector<TensorType> infer_norm(const OpCall& call) {
+  const TensorType expected{DType::f64, {}};
   for (size_t i = 0; i < call.in.size(); ++i)
-    ANNEAL_ASSERT(call.input(i) == TensorType(DType::f64, {}), "input ", i,
-                  " of grad_norm is an f64 scalar, got ", call.input(i));
+    ANNEAL_ASSERT(call.input(i) == expected, "input ", i, " of grad_norm is ", expected, ", got ",
+                  call.input(i));
   return {{DType::f32, {}}};
 }
 
