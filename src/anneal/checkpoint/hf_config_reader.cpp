@@ -10,6 +10,8 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr int max_depth = 64;
+
 // A value fit for a message.
 std::string shown(const Json& value) {
   auto text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
@@ -22,7 +24,11 @@ class ConfigReader {
  public:
   ConfigReader(std::string_view text, std::string where) : where_(std::move(where)) {
     try {
-      json_ = Json::parse(text);
+      // A bounded depth, since what walks over a document recurses.
+      json_ = Json::parse(text, [&](int depth, Json::parse_event_t, Json&) {
+        if (depth > max_depth) inconsistent("is nested too deeply");
+        return true;
+      });
     } catch (const Json::exception& e) {
       throw FormatError(str("[", where_, "] is not valid JSON: ", e.what()));
     }

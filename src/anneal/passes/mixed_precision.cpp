@@ -64,6 +64,7 @@ int32_t low_copy(Module& module, int32_t parameter) {
   p.name += str(".", name_of(low));
   p.type.dtype = low;
   p.kind = PersistentKind::copy;
+  p.init = {};
   p.of = parameter;
   return module.add_persistent(std::move(p));
 }

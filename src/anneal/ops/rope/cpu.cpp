@@ -14,8 +14,8 @@ namespace {
 
 constexpr int64_t largest_half = 512;
 
-template <class In, class Out, class Turn>
-std::unique_ptr<Kernel> rope_kernel(const OpCall& call, Turn turn) {
+template <class In, class Out, class Turns, class Turn>
+std::unique_ptr<Kernel> rope_kernel(const OpCall& call, Turns turns, Turn turn) {
   const auto& a = call.attrs.as<RopeAttrs>();
   const Shape& shape = call.input(0).shape;
   int64_t batch = shape[0], sequence = shape[1], columns = shape[2], half = a.head_dim / 2;
@@ -37,11 +37,7 @@ std::unique_ptr<Kernel> rope_kernel(const OpCall& call, Turn turn) {
         int64_t row = s * sequence + t;
         if (known != positions[row]) {
           known = positions[row];
-          for (int64_t i = 0; i < half; ++i) {
-            double angle = static_cast<double>(known) * frequency[static_cast<size_t>(i)];
-            cosine[i] = static_cast<float>(std::cos(angle));
-            sine[i] = static_cast<float>(sign * std::sin(angle));
-          }
+          turns(sign * static_cast<double>(known), frequency.data(), half, cosine, sine);
         }
         turn(args.input<In>(0) + row * columns, args.output<Out>(0) + row * columns, cosine, sine,
              heads, half, rest);
@@ -55,9 +51,12 @@ std::unique_ptr<Kernel> rope_kernel(const OpCall& call, Turn turn) {
 std::unique_ptr<Kernel> make_rope_kernel(const OpCall& call) {
   const auto& k = *pick(&portable::rope_kernels, &avx2::rope_kernels, &avx512::rope_kernels);
   DType in = call.input(0).dtype, out = call.out[0].dtype;
-  if (in == DType::f32 && out == DType::f32) return rope_kernel<float, float>(call, k.f32_f32);
-  if (in == DType::bf16 && out == DType::bf16) return rope_kernel<bf16, bf16>(call, k.bf16_bf16);
-  if (in == DType::bf16 && out == DType::f32) return rope_kernel<bf16, float>(call, k.bf16_f32);
+  if (in == DType::f32 && out == DType::f32)
+    return rope_kernel<float, float>(call, k.turns, k.f32_f32);
+  if (in == DType::bf16 && out == DType::bf16)
+    return rope_kernel<bf16, bf16>(call, k.turns, k.bf16_bf16);
+  if (in == DType::bf16 && out == DType::f32)
+    return rope_kernel<bf16, float>(call, k.turns, k.bf16_f32);
   return nullptr;
 }
 

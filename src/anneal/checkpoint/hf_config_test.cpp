@@ -1,0 +1,205 @@
+#include "anneal/checkpoint/hf_config.hpp"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "anneal/base/error.hpp"
+
+namespace anneal {
+namespace {
+
+using Json = nlohmann::json;
+
+ModelConfig gpt2() {
+  ModelConfig config;
+  config.family = "gpt2";
+  config.layers = 3;
+  config.heads = config.kv_heads = 4;
+  config.width = 64;
+  config.hidden = 200;
+  config.context = 128;
+  config.vocab_size = 1000;
+  config.dropout = 0.25;
+  config.norm_eps = 1e-6;
+  return config;
+}
+
+ModelConfig llama() {
+  auto config = gpt2();
+  config.family = "llama";
+  config.kv_heads = 2;
+  config.dropout = 0;
+  config.tie_embeddings = false;
+  config.rope_theta = 500000;
+  return config;
+}
+
+Json written(const ModelConfig& config, const HfTokenIds& ids = {}) {
+  return Json::parse(hf_config_json(config, ids));
+}
+
+ModelConfig read(const Json& json) { return model_config_from_hf(json.dump(), "config.json"); }
+
+TEST(HfConfig, RoundTrip) {
+  for (bool tied : {false, true})
+    for (auto config : {gpt2(), llama()}) {
+      config.tie_embeddings = tied;
+      EXPECT_EQ(model_config_from_hf(hf_config_json(config, {}), "config.json"), config);
+    }
+}
+
+TEST(HfConfig, DerivedValuesAreWrittenOut) {
+  auto config = gpt2();
+  config.hidden = config.kv_heads = 0;
+  EXPECT_EQ(written(config)["n_inner"], 256);
+  EXPECT_EQ(read(written(config)).kv_heads, 4);
+  config = llama();
+  config.kv_heads = 0;
+  EXPECT_EQ(written(config)["num_key_value_heads"], 4);
+}
+
+TEST(HfConfig, WritesWhatTransformersNeeds) {
+  auto json = written(gpt2(), {7, {7}, {}});
+  EXPECT_EQ(json["architectures"], Json({"GPT2LMHeadModel"}));
+  EXPECT_EQ(json["activation_function"], "gelu_new");
+  EXPECT_EQ(json["layer_norm_epsilon"], 1e-6);
+  EXPECT_EQ(json["tie_word_embeddings"], true);
+  EXPECT_EQ(json["attn_pdrop"], 0.25);
+  EXPECT_EQ(json["eos_token_id"], 7);
+  EXPECT_TRUE(json.contains("pad_token_id"));
+  json = written(llama());
+  EXPECT_EQ(json["architectures"], Json({"LlamaForCausalLM"}));
+  EXPECT_EQ(json["hidden_act"], "silu");
+  EXPECT_EQ(json["rms_norm_eps"], 1e-6);
+  EXPECT_EQ(json["attention_bias"], false);
+  EXPECT_EQ(json["mlp_bias"], false);
+  EXPECT_EQ(json["tie_word_embeddings"], false);
+  EXPECT_EQ(json["torch_dtype"], "float32");
+  // transformers takes GPT-2's ids for those that are missing.
+  EXPECT_TRUE(json.contains("bos_token_id") && json["bos_token_id"].is_null());
+}
+
+TEST(HfConfig, TokenIds) {
+  HfTokenIds one{1, {2}, 3}, many{{}, {4, 5}, {}}, none;
+  for (const auto& ids : {one, many, none}) {
+    EXPECT_EQ(token_ids_from_hf(generation_config_json(ids), "generation_config.json"), ids);
+    EXPECT_EQ(token_ids_from_hf(hf_config_json(gpt2(), ids), "config.json"), ids);
+  }
+  EXPECT_THROW(token_ids_from_hf(R"({"eos_token_id": "x"})", "c"), FormatError);
+  EXPECT_THROW(token_ids_from_hf(R"({"bos_token_id": [1, 2]})", "c"), FormatError);
+}
+
+TEST(HfConfig, ReadsPublishedConfigs) {
+  // openai-community/gpt2, where many keys are left to their defaults.
+  auto config = model_config_from_hf(
+      R"({"activation_function": "gelu_new", "architectures": ["GPT2LMHeadModel"],
+          "attn_pdrop": 0.1, "bos_token_id": 50256, "embd_pdrop": 0.1, "eos_token_id": 50256,
+          "initializer_range": 0.02, "layer_norm_epsilon": 1e-05, "model_type": "gpt2",
+          "n_ctx": 1024, "n_embd": 768, "n_head": 12, "n_layer": 12, "n_positions": 1024,
+          "resid_pdrop": 0.1, "summary_activation": null, "vocab_size": 50257})",
+      "config.json");
+  EXPECT_EQ(config.hidden, 3072);
+  EXPECT_EQ(config.vocab_size, 50257);
+  EXPECT_TRUE(config.tie_embeddings);
+  EXPECT_EQ(config.dropout, 0.1);
+  // HuggingFaceTB/SmolLM2-135M
+  config = model_config_from_hf(
+      R"({"architectures": ["LlamaForCausalLM"], "attention_bias": false, "attention_dropout": 0.0,
+          "bos_token_id": 0, "eos_token_id": 0, "hidden_act": "silu", "hidden_size": 576,
+          "initializer_range": 0.041666666666666664, "intermediate_size": 1536,
+          "is_llama_config": true, "max_position_embeddings": 8192, "model_type": "llama",
+          "num_attention_heads": 9, "num_hidden_layers": 30, "num_key_value_heads": 3,
+          "pretraining_tp": 1, "rms_norm_eps": 1e-05, "rope_interleaved": false,
+          "rope_scaling": null, "rope_theta": 100000, "tie_word_embeddings": true,
+          "torch_dtype": "bfloat16", "use_cache": true, "vocab_size": 49152})",
+      "config.json");
+  EXPECT_EQ(config.kv_heads, 3);
+  EXPECT_EQ(config.head_dim(), 64);
+  EXPECT_EQ(config.rope_theta, 100000);
+  EXPECT_TRUE(config.tie_embeddings);
+}
+
+TEST(HfConfig, DefaultsAreThoseOfTransformers) {
+  auto json = written(llama());
+  for (const char* key :
+       {"tie_word_embeddings", "rms_norm_eps", "rope_theta", "num_key_value_heads"})
+    json.erase(key);
+  auto config = read(json);
+  EXPECT_FALSE(config.tie_embeddings);
+  EXPECT_EQ(config.norm_eps, 1e-6);
+  EXPECT_EQ(config.rope_theta, 10000.0);
+  EXPECT_EQ(config.kv_heads, 4);
+}
+
+TEST(HfConfig, RopeParametersOfTransformers5) {
+  auto json = written(llama());
+  json.erase("rope_theta");
+  json["rope_parameters"] = {{"rope_theta", 12345.0}, {"rope_type", "default"}};
+  EXPECT_EQ(read(json).rope_theta, 12345.0);
+}
+
+struct Refusal {
+  ModelConfig base;
+  std::string key;
+  Json value;
+};
+
+TEST(HfConfig, WhatAnnealDoesNotHaveIsRefusedByName) {
+  const Refusal refusals[] = {
+      {gpt2(), "activation_function", "gelu"},
+      {gpt2(), "scale_attn_weights", false},
+      {gpt2(), "scale_attn_by_inverse_layer_idx", true},
+      {gpt2(), "add_cross_attention", true},
+      {gpt2(), "attn_pdrop", 0.0},
+      {gpt2(), "quantization_config", {{"bits", 4}}},
+      {gpt2(), "n_layer", 0},
+      {gpt2(), "n_layer", -1},
+      {gpt2(), "n_layer", 1.5},
+      {gpt2(), "n_layer", uint64_t{1} << 63},
+      {gpt2(), "n_layer", "3"},
+      {gpt2(), "n_embd", nullptr},
+      {gpt2(), "vocab_size", nullptr},
+      {gpt2(), "layer_norm_epsilon", "small"},
+      {gpt2(), "tie_word_embeddings", 1},
+      {llama(), "model_type", "mistral"},
+      {llama(), "model_type", nullptr},
+      {llama(), "hidden_act", "gelu"},
+      {llama(), "rope_scaling", {{"rope_type", "linear"}, {"factor", 2.0}}},
+      {llama(), "rope_scaling", {{"type", "dynamic"}}},
+      {llama(), "rope_scaling", 2.0},
+      {llama(), "rope_parameters", {{"rope_type", "yarn"}}},
+      {llama(), "rope_theta", 0.0},
+      {llama(), "sliding_window", 4096},
+      {llama(), "attention_bias", true},
+      {llama(), "mlp_bias", true},
+      {llama(), "head_dim", 8},
+      {llama(), "num_key_value_heads", 3},
+  };
+  for (const auto& refusal : refusals) {
+    auto json = written(refusal.base);
+    json[refusal.key] = refusal.value;
+    try {
+      read(json);
+      ADD_FAILURE() << refusal.key << " = " << refusal.value << " was accepted";
+    } catch (const Error& e) {
+      std::string message = e.what();
+      EXPECT_EQ(message.substr(0, 14), "[config.json] ") << message;
+      EXPECT_NE(message.find(refusal.key), std::string::npos) << message;
+    }
+  }
+  auto json = written(gpt2());
+  json["n_head"] = 5;
+  EXPECT_THROW(read(json), FormatError);
+}
+
+TEST(HfConfig, HostileText) {
+  for (std::string text : {"", "null", "[]", "{", "{\"model_type\": \"\xff\"}", "{}"})
+    EXPECT_THROW(model_config_from_hf(text, "c"), Error) << text;
+  std::string deep = "{\"model_type\":" + std::string(100000, '[');
+  EXPECT_THROW(model_config_from_hf(deep, "c"), FormatError);
+  deep += std::string(100000, ']') + "}";
+  EXPECT_THROW(model_config_from_hf(deep, "c"), FormatError);
+}
+
+}  // namespace
+}  // namespace anneal
