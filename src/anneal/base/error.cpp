@@ -6,10 +6,8 @@
 namespace anneal {
 
 void internal_failure(std::string_view condition, const std::string& detail, SourceLocation where) {
-  std::string file = where.file_name();
-  if (auto at = file.rfind("anneal/"); at != std::string::npos) file = file.substr(at);
-  throw InternalError(str("internal error at ", file, ":", where.line, ": ", condition,
-                          detail.empty() ? "" : ": ", detail));
+  throw InternalError(
+      str("internal error at ", where, ": ", condition, detail.empty() ? "" : ": ", detail));
 }
 
 namespace {

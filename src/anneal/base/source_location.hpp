@@ -1,5 +1,8 @@
 #pragma once
 
+#include <ostream>
+#include <string_view>
+
 namespace anneal {
 
 // Where in our sources a call stands: std::source_location, which clang 14 doesn't have.
@@ -12,7 +15,13 @@ struct SourceLocation {
                                           int line = __builtin_LINE()) {
     return {file, line};
   }
-  const char* file_name() const { return file; }
 };
+
+// anneal/ROOM/FILE:LINE, wherever the sources lie.
+inline std::ostream& operator<<(std::ostream& out, const SourceLocation& where) {
+  std::string_view file = where.file;
+  if (size_t at = file.rfind("anneal/"); at != std::string_view::npos) file.remove_prefix(at);
+  return out << file << ':' << where.line;
+}
 
 }  // namespace anneal

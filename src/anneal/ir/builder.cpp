@@ -45,39 +45,41 @@ void Builder::store(int32_t index, Value value) {
   info.stores = index;
 }
 
-std::vector<Value> Builder::emit(const OpDef& op, std::vector<Value> inputs, Attrs attrs,
-                                 std::source_location location) {
+std::vector<Value> Builder::emit(const OpDef& op, std::vector<Value> inputs, Attrs attrs) {
   ANNEAL_ASSERT(static_cast<int>(inputs.size()) >= op.min_inputs &&
                     static_cast<int>(inputs.size()) <= op.max_inputs,
                 op.name, " takes ", op.min_inputs, " to ", op.max_inputs, " inputs, got ",
                 inputs.size());
   while (!inputs.empty() && !inputs.back()) inputs.pop_back();
-  OpCall call{.attrs = attrs};
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i]) {
-      call.in.emplace_back(program_.type(inputs[i]));
+  Node node{.op = &op,
+            .inputs = std::move(inputs),
+            .attrs = std::move(attrs),
+            .phase = phase_,
+            .scope = scope_,
+            .location = location_};
+  OpCall call{.attrs = node.attrs};
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    if (Value v = node.inputs[i]) {
+      call.in.emplace_back(program_.type(v));
     } else {
-      ANNEAL_ASSERT(static_cast<int>(i) >= op.min_inputs, op.name, ": input ", i, " is missing in ",
-                    scope_);
+      ANNEAL_ASSERT(static_cast<int>(i) >= op.min_inputs, node.describe(), ": input ", i,
+                    " is missing");
       call.in.emplace_back(std::nullopt);
     }
   }
-  auto types = op.infer(call);
-  NodeId id = program_.add_node({.op = &op,
-                                 .inputs = std::move(inputs),
-                                 .outputs = {},
-                                 .attrs = std::move(attrs),
-                                 .phase = phase_,
-                                 .scope = scope_,
-                                 .location = location},
-                                types);
+  std::vector<TensorType> types;
+  try {
+    types = op.infer(call);
+  } catch (const InternalError& error) {
+    throw InternalError(str(node.describe(), ": ", error.what()));
+  }
+  NodeId id = program_.add_node(std::move(node), types);
   (destination_ ? *destination_ : program_.order).push_back(id);
   return program_.node(id).outputs;
 }
 
-Value Builder::emit1(const OpDef& op, std::vector<Value> inputs, Attrs attrs,
-                     std::source_location location) {
-  auto outputs = emit(op, std::move(inputs), std::move(attrs), location);
+Value Builder::emit1(const OpDef& op, std::vector<Value> inputs, Attrs attrs) {
+  auto outputs = emit(op, std::move(inputs), std::move(attrs));
   ANNEAL_ASSERT(outputs.size() == 1, op.name, " has ", outputs.size(), " outputs");
   return outputs[0];
 }

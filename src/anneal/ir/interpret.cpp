@@ -63,8 +63,7 @@ void interpret(const Program& program, RefState& state) {
     for (Value v : node.inputs) {
       if (v)
         ANNEAL_ASSERT(static_cast<int64_t>(at(v).data.size()) == program.type(v).shape.elements(),
-                      "input %", v.id, " of ", node.op->name, " in '", node.scope,
-                      "' was not given");
+                      "input %", v.id, " of ", node.describe(), " was not given");
       in.push_back(v ? &at(v) : nullptr);
     }
     auto out = interpret_op(*node.op, program.call(n), in);

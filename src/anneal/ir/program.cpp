@@ -11,6 +11,8 @@ std::string_view name_of(Phase phase) {
   return names[static_cast<int>(phase)];
 }
 
+std::string Node::describe() const { return str(op->name, " in '", scope, "' (", location, ")"); }
+
 Cost cost_of(const OpDef& op, const OpCall& call) {
   if (op.cost) return op.cost(call);
   Cost cost;

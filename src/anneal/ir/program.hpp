@@ -1,10 +1,10 @@
 #pragma once
 
 #include <map>
-#include <source_location>
 #include <string>
 #include <vector>
 
+#include "anneal/base/source_location.hpp"
 #include "anneal/ir/op_def.hpp"
 
 namespace anneal {
@@ -28,8 +28,10 @@ struct Node {
   std::vector<Value> outputs{};
   Attrs attrs{};
   Phase phase = Phase::forward;
-  std::string scope{};  // h.3.attn
-  std::source_location location{};
+  std::string scope{};        // h.3.attn
+  SourceLocation location{};  // where the model opened that scope, or the pass that added the node
+
+  std::string describe() const;  // matmul in 'h.3.attn' (anneal/model/transformer.cpp:50)
 };
 
 struct NamedValue {

@@ -47,7 +47,7 @@ void verify(const Program& program, const Module* module, const std::string& whe
   int position = 0;
   for (NodeId n : program.order) {
     const Node& node = program.node(n);
-    std::string place = str(where, ": ", node.op->name, " in '", node.scope, "'");
+    std::string place = str(where, ": ", node.describe());
     for (Value v : node.inputs) {
       if (!v) continue;
       ANNEAL_ASSERT(available.count(v.id), place, " reads %", v.id, " before it is produced");

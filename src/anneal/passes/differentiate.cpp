@@ -79,18 +79,18 @@ class Differentiator {
       wanted = wanted || needed.back();
     }
     if (!reached || !wanted) return;
-    ANNEAL_ASSERT(node.op->vjp, node.op->name, " in '", node.scope, "' has no gradient rule");
-    b_.set_scope(node.scope);
+    ANNEAL_ASSERT(node.op->vjp, node.describe(), " has no gradient rule");
+    b_.set_scope(node.scope, node.location);
     OpCall call = program_.call(n);
     auto result = node.op->vjp({b_, call, node.inputs, node.outputs, grads, needed});
     result.resize(needed.size());
     for (size_t i = 0; i < needed.size(); ++i) {
       if (!needed[i]) continue;
-      ANNEAL_ASSERT(result[i], node.op->name, " in '", node.scope, "' passes no gradient to input ",
-                    i, ", which depends on a trainable parameter");
+      ANNEAL_ASSERT(result[i], node.describe(), " passes no gradient to input ", i,
+                    ", which depends on a trainable parameter");
       ANNEAL_ASSERT(program_.type(result[i]).shape == program_.type(node.inputs[i]).shape,
-                    node.op->name, " in '", node.scope, "': the gradient of input ", i,
-                    " has shape ", program_.type(result[i]).shape);
+                    node.describe(), ": the gradient of input ", i, " has shape ",
+                    program_.type(result[i]).shape);
       contribute(node.inputs[i], result[i]);
     }
   }

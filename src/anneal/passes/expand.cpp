@@ -27,7 +27,7 @@ void expand_program(Module& module, Program& program, bool will_differentiate, T
     }
     Node node = program.node(n);
     Builder b(program, &module);
-    b.set_scope(node.scope);
+    b.set_scope(node.scope, node.location);
     b.set_phase(node.phase);
     std::vector<NodeId> emitted;
     b.set_destination(&emitted);

@@ -69,11 +69,11 @@ class Assignment {
     for (const Alias& a : list) {
       Value in = node.inputs[static_cast<size_t>(a.input)];
       Value out = node.outputs[static_cast<size_t>(a.output)];
-      ANNEAL_ASSERT(last_[root(id(in))] <= first_[id(out)], node.op->name, " in '", node.scope,
-                    "' overwrites input ", a.input, ", which is still read later");
+      ANNEAL_ASSERT(last_[root(id(in))] <= first_[id(out)], node.describe(), " overwrites input ",
+                    a.input, ", which is still read later");
       int32_t a_fixed = fixed_[root(id(in))], b_fixed = fixed_[root(id(out))];
-      ANNEAL_ASSERT(a_fixed < 0 || b_fixed < 0 || a_fixed == b_fixed, node.op->name, " in '",
-                    node.scope, "' joins two persistent values");
+      ANNEAL_ASSERT(a_fixed < 0 || b_fixed < 0 || a_fixed == b_fixed, node.describe(),
+                    " joins two persistent values");
       unite(in, out);
     }
   }
@@ -113,8 +113,8 @@ class Assignment {
             std::any_of(node.op->may_alias.begin(), node.op->may_alias.end(), allowed) ||
             std::any_of(node.op->must_alias.begin(), node.op->must_alias.end(), allowed);
         for (const auto& a : node.op->accumulate) in_place |= allowed({a.output, a.input});
-        ANNEAL_ASSERT(in_place, node.op->name, " in '", node.scope,
-                      "' reads the persistent value that it stores, but cannot work in place");
+        ANNEAL_ASSERT(in_place, node.describe(),
+                      " reads the persistent value that it stores, but cannot work in place");
       }
     }
   }

@@ -86,7 +86,7 @@ void insert_casts(Module& module, Program& program) {
       } else if (auto it = casts.find(v.id); it != casts.end()) {
         replacement = it->second;
       } else {
-        b.set_scope(node.scope);
+        b.set_scope(node.scope, node.location);
         b.set_phase(node.phase);
         b.set_destination(&insertions.before(n));
         replacement = casts[v.id] = cast(b, v, low);
