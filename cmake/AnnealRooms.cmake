@@ -7,6 +7,9 @@
 #   testing/FILE.cpp part of the room's test program as well: what tests share
 #   FILE_fuzz.cpp    a libFuzzer target of its own, fuzz_FILE
 #   main.cpp         the program
+#
+# Beside the rooms: tests/NAME/*.cpp becomes the test program test_cross_NAME, examples/NAME.cpp the
+# program NAME, which is run as a test.
 
 # g++ 12 also warns where a designated initialiser leaves members to their defaults, which is what
 # designated initialisers are for.
@@ -131,6 +134,25 @@ function(anneal_tests)
       if(TARGET anneal)
         add_dependencies(test_cross_${name} anneal)
       endif()
+    endif()
+  endforeach()
+endfunction()
+
+# examples/NAME.cpp: programs that use the library as others would. Each says by its exit code
+# whether it worked.
+function(anneal_examples)
+  if(NOT ANNEAL_EXAMPLES)
+    return()
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/examples/*.cpp)
+  foreach(source ${sources})
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} ${source})
+    target_compile_options(${name} PRIVATE ${ANNEAL_WARNINGS})
+    target_link_libraries(${name} PRIVATE anneal_train)
+    if(ANNEAL_TESTS)
+      add_test(NAME Example.${name} COMMAND ${name})
+      set_tests_properties(Example.${name} PROPERTIES TIMEOUT 120)
     endif()
   endforeach()
 endfunction()

@@ -4,15 +4,10 @@
 #include <cmath>
 
 #include "anneal/model/language_model.hpp"
+#include "anneal/train/compile.hpp"
 
 namespace anneal {
 namespace {
-
-Session make_session(const RunConfig& config, const EngineOptions& options, CpuTarget& target) {
-  Module module = build_module(config, options);
-  Plan plan = run_passes(module, pass_options(config), target, options.observe);
-  return Session(std::move(module), std::move(plan), target);
-}
 
 template <class T>
 void copy_to(std::span<const T> from, const TensorRef& to) {
@@ -43,7 +38,8 @@ PassOptions pass_options(const RunConfig& config) {
 
 Engine::Engine(const RunConfig& config, const EngineOptions& options, CpuTarget& target)
     : config_(config),
-      session_(make_session(config, options, target)),
+      session_(
+          compile(build_module(config, options), pass_options(config), target, options.observe)),
       stepper_(session_, config.optimizer, config.train.clip),
       sequence_(options.sequence > 0 ? options.sequence : config.model.context) {
   for (int64_t row = 0; row < config.train.micro_batch; ++row)
