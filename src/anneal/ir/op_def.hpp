@@ -55,6 +55,10 @@ struct Cost {
 struct RefTensor {
   Shape shape;
   std::vector<double> data;
+  void add(const RefTensor& other) {
+    ANNEAL_ASSERT(data.size() == other.data.size());
+    for (size_t i = 0; i < data.size(); ++i) data[i] += other.data[i];
+  }
 };
 
 // What an op's gradient rule may use. `grads` has one entry per output, none where no gradient

@@ -50,7 +50,8 @@ CpuMatmul::CpuMatmul(const MatmulSpec& spec) : impl_(std::make_unique<Impl>()) {
   ANNEAL_ASSERT(!spec.accumulate || spec.c == DType::f32, "only f32 accumulates");
   i.spec = i.native = spec;
   bool any_low = spec.a == DType::bf16 || spec.b == DType::bf16 || spec.c == DType::bf16;
-  if (any_low && !(spec.a == spec.b && cpu_matmul_has_native_bf16())) {
+  bool low_operands = spec.a == DType::bf16 && spec.b == DType::bf16;
+  if (any_low && !(low_operands && cpu_matmul_has_native_bf16())) {
     i.native.a = i.native.b = i.native.c = DType::f32;
     if (spec.a == DType::bf16) i.widened_a = aligned(4 * spec.m * spec.k);
     if (spec.b == DType::bf16) i.widened_b = aligned(4 * spec.k * spec.n);

@@ -18,9 +18,8 @@ struct MatmulSpec {
   bool operator==(const MatmulSpec&) const = default;
 };
 
-// A matrix product compiled for one shape. Gives the same bits for any number of threads: large
-// outputs use the library's own threading (which splits outputs only), small ones are cut into
-// tiles by shape, each computed by one thread.
+// A matrix product compiled for one shape. Gives the same bits for any number of threads: the
+// output is cut into tiles by its shape only, each computed by one thread.
 //
 // Where the CPU has no native bf16 product, bf16 operands are widened to f32 in the workspace and
 // the result is rounded: the same meaning, at f32's speed.

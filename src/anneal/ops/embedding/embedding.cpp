@@ -35,12 +35,12 @@ std::vector<TensorType> infer_grad(const OpCall& call) {
 void reference_grad(const OpCall& call, std::span<const RefTensor* const> in,
                     std::span<RefTensor> out) {
   auto width = static_cast<size_t>(call.input(1).shape[-1]);
-  if (call.has(2)) out[0].data = in[2]->data;
   for (size_t i = 0; i < in[0]->data.size(); ++i) {
     if (in[0]->data[i] < 0) continue;
     auto row = static_cast<size_t>(in[0]->data[i]);
     for (size_t c = 0; c < width; ++c) out[0].data[row * width + c] += in[1]->data[i * width + c];
   }
+  if (call.has(2)) out[0].add(*in[2]);
 }
 
 // Only the rows that are looked up are read.

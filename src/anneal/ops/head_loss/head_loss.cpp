@@ -79,8 +79,8 @@ void evaluate(const OpCall& call, std::span<const RefTensor* const> in, std::spa
 
 void reference_grad(const OpCall& call, std::span<const RefTensor* const> in,
                     std::span<RefTensor> out) {
-  if (call.has(5)) out[3].data = in[5]->data;
   evaluate(call, in, out);
+  if (call.has(5)) out[3].add(*in[5]);
 }
 
 std::vector<Value> vjp(const VjpContext& c) {

@@ -14,9 +14,9 @@ std::vector<TensorType> infer_sum(const OpCall& call) {
 void reference_sum(const OpCall& call, std::span<const RefTensor* const> in,
                    std::span<RefTensor> out) {
   Broadcast form = broadcast_of(call.attrs.as<SumToAttrs>().shape, in[0]->shape);
-  if (in.size() > 1 && in[1]) out[0].data = in[1]->data;
   for (size_t e = 0; e < in[0]->data.size(); ++e)
     out[0].data[static_cast<size_t>(form.index(static_cast<int64_t>(e)))] += in[0]->data[e];
+  if (call.has(1)) out[0].add(*in[1]);
 }
 
 std::vector<Value> vjp_sum(const VjpContext& c) {
