@@ -379,7 +379,7 @@ const std::vector<Key>& keys() {
       {.section = "monitor",
        .name = "log_every",
        .field = monitor<&MonitorConfig::log_every>,
-       .doc = "print progress after each of so many steps where the output is not a terminal",
+       .doc = "write metrics, and progress unless on a terminal, after each of so many steps",
        .unit = "steps",
        .range = between(1, most_steps)},
   };

@@ -17,11 +17,10 @@ namespace anneal {
 // used by each rank for work of its own (other samples, other columns), so what a rank finds as its
 // gradient is one term of it, and partial.
 //
-//   op                   x -> y                      dy             dx
-//   all_reduce           partial -> replicated       replicated     dy as it is (replicated)
-//   all_gather(dim)      sharded(dim) -> replicated  partial        reduce_scatter(dim):
-//   sharded(dim) reduce_scatter(dim)  partial -> sharded(dim)     sharded(dim)   all_gather(dim):
-//   replicated
+//   op                   x -> y                      dy            dx
+//   all_reduce           partial -> replicated       replicated    dy as it is (replicated)
+//   all_gather(dim)      sharded(dim) -> replicated  partial       reduce_scatter(dim)
+//   reduce_scatter(dim)  partial -> sharded(dim)     sharded(dim)  all_gather(dim)
 //
 // Precondition: the axis has size 1, where all three states are one and these ops are the identity.
 struct CollectiveAttrs {

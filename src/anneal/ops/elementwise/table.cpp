@@ -18,123 +18,74 @@ double silu_slope(double x) {
   return s * (1 + x * (1 - s));
 }
 
+// The formatter takes the braces behind a macro for blocks of their own.
+// clang-format off
 #define ANNEAL_VALUE [](double a, [[maybe_unused]] double b, [[maybe_unused]] double c) -> double
 #define ANNEAL_GRADIENT                                                                      \
-  []([[maybe_unused]] Builder & g, [[maybe_unused]] int i, [[maybe_unused]] const Value* in, \
+  []([[maybe_unused]] Builder& g, [[maybe_unused]] int i, [[maybe_unused]] const Value* in,  \
      [[maybe_unused]] Value y, Value dy, [[maybe_unused]] float c) -> Value
 
 // A derivative that is piecewise constant or itself a derivative: no gradient of it is needed.
 Value no_gradient(Builder&, int, const Value*, Value, Value, float) { return {}; }
 
-const EwFunction table[] = {{Ew::copy, "copy", 1, ANNEAL_VALUE{return a;
-}  // namespace
-, ANNEAL_GRADIENT { return dy; }
-}  // namespace anneal
-, {Ew::neg, "neg", 1, ANNEAL_VALUE{return -a;
-}
-, ANNEAL_GRADIENT { return apply(g, Ew::neg, dy); }
-}
-, {Ew::square, "square", 1, ANNEAL_VALUE{return a * a;
-}
-, ANNEAL_GRADIENT { return scale(g, mul(g, dy, in[0]), 2); }
-}
-, {Ew::sqrt, "sqrt", 1, ANNEAL_VALUE{return std::sqrt(a);
-}
-, ANNEAL_GRADIENT { return scale(g, div(g, dy, y), 0.5); }
-}
-, {Ew::reciprocal, "reciprocal", 1, ANNEAL_VALUE{return 1 / a;
-}
-, ANNEAL_GRADIENT { return apply(g, Ew::neg, mul(g, dy, square(g, y))); }
-}
-, {Ew::exp, "exp", 1, ANNEAL_VALUE{return std::exp(a);
-}
-, ANNEAL_GRADIENT { return mul(g, dy, y); }
-}
-, {Ew::log, "log", 1, ANNEAL_VALUE{return std::log(a);
-}
-, ANNEAL_GRADIENT { return div(g, dy, in[0]); }
-}
-, {Ew::tanh, "tanh", 1, ANNEAL_VALUE{return std::tanh(a);
-}
-, ANNEAL_GRADIENT { return sub(g, dy, mul(g, dy, square(g, y))); }
-}
-, {Ew::sigmoid, "sigmoid", 1, ANNEAL_VALUE{return sigmoid_value(a);
-}
-, ANNEAL_GRADIENT { return mul(g, dy, sub(g, y, square(g, y))); }
-}
-, {Ew::relu, "relu", 1, ANNEAL_VALUE{return a > 0 || std::isnan(a) ? a : 0;
-}
-, ANNEAL_GRADIENT { return mul(g, dy, apply(g, Ew::step, in[0])); }
-}
-, {Ew::step, "step", 1, ANNEAL_VALUE{return a > 0 ? 1 : 0;
-}
-, no_gradient
-}
-, {Ew::gelu, "gelu", 1, ANNEAL_VALUE{return gelu_value(a);
-}
-, ANNEAL_GRADIENT { return mul(g, dy, apply(g, Ew::gelu_derivative, in[0])); }
-}
-, {Ew::gelu_derivative, "gelu_derivative", 1, ANNEAL_VALUE{return gelu_slope(a);
-}
-, no_gradient
-}
-, {Ew::silu, "silu", 1, ANNEAL_VALUE{return a * sigmoid_value(a);
-}
-, ANNEAL_GRADIENT { return mul(g, dy, apply(g, Ew::silu_derivative, in[0])); }
-}
-, {Ew::silu_derivative, "silu_derivative", 1, ANNEAL_VALUE{return silu_slope(a);
-}
-, no_gradient
-}
-, {Ew::scale, "scale", 1, ANNEAL_VALUE{return a * c;
-}
-, ANNEAL_GRADIENT { return scale(g, dy, c); }
-}
-, {Ew::shift, "shift", 1, ANNEAL_VALUE{return a + c;
-}
-, ANNEAL_GRADIENT { return dy; }
-}
-, {Ew::add, "add", 2, ANNEAL_VALUE{return a + b;
-}
-, ANNEAL_GRADIENT { return dy; }
-}
-, {Ew::sub, "sub", 2, ANNEAL_VALUE{return a - b;
-}
-, ANNEAL_GRADIENT { return i == 0 ? dy : apply(g, Ew::neg, dy); }
-}
-, {Ew::mul, "mul", 2, ANNEAL_VALUE{return a * b;
-}
-, ANNEAL_GRADIENT { return mul(g, dy, in[1 - i]); }
-}
-, {Ew::div, "div", 2, ANNEAL_VALUE{return a / b;
-}
-, ANNEAL_GRADIENT {
-  return i == 0 ? div(g, dy, in[1]) : apply(g, Ew::neg, div(g, mul(g, dy, y), in[1]));
-}
-}
-,
+const EwFunction table[] = {
+    {Ew::copy, "copy", 1, ANNEAL_VALUE { return a; }, ANNEAL_GRADIENT { return dy; }},
+    {Ew::neg, "neg", 1, ANNEAL_VALUE { return -a; },
+     ANNEAL_GRADIENT { return apply(g, Ew::neg, dy); }},
+    {Ew::square, "square", 1, ANNEAL_VALUE { return a * a; },
+     ANNEAL_GRADIENT { return scale(g, mul(g, dy, in[0]), 2); }},
+    {Ew::sqrt, "sqrt", 1, ANNEAL_VALUE { return std::sqrt(a); },
+     ANNEAL_GRADIENT { return scale(g, div(g, dy, y), 0.5); }},
+    {Ew::reciprocal, "reciprocal", 1, ANNEAL_VALUE { return 1 / a; },
+     ANNEAL_GRADIENT { return apply(g, Ew::neg, mul(g, dy, square(g, y))); }},
+    {Ew::exp, "exp", 1, ANNEAL_VALUE { return std::exp(a); },
+     ANNEAL_GRADIENT { return mul(g, dy, y); }},
+    {Ew::log, "log", 1, ANNEAL_VALUE { return std::log(a); },
+     ANNEAL_GRADIENT { return div(g, dy, in[0]); }},
+    {Ew::tanh, "tanh", 1, ANNEAL_VALUE { return std::tanh(a); },
+     ANNEAL_GRADIENT { return sub(g, dy, mul(g, dy, square(g, y))); }},
+    {Ew::sigmoid, "sigmoid", 1, ANNEAL_VALUE { return sigmoid_value(a); },
+     ANNEAL_GRADIENT { return mul(g, dy, sub(g, y, square(g, y))); }},
+    {Ew::relu, "relu", 1, ANNEAL_VALUE { return a > 0 || std::isnan(a) ? a : 0; },
+     ANNEAL_GRADIENT { return mul(g, dy, apply(g, Ew::step, in[0])); }},
+    {Ew::step, "step", 1, ANNEAL_VALUE { return a > 0 ? 1 : 0; }, no_gradient},
+    {Ew::gelu, "gelu", 1, ANNEAL_VALUE { return gelu_value(a); },
+     ANNEAL_GRADIENT { return mul(g, dy, apply(g, Ew::gelu_derivative, in[0])); }},
+    {Ew::gelu_derivative, "gelu_derivative", 1, ANNEAL_VALUE { return gelu_slope(a); },
+     no_gradient},
+    {Ew::silu, "silu", 1, ANNEAL_VALUE { return a * sigmoid_value(a); },
+     ANNEAL_GRADIENT { return mul(g, dy, apply(g, Ew::silu_derivative, in[0])); }},
+    {Ew::silu_derivative, "silu_derivative", 1, ANNEAL_VALUE { return silu_slope(a); },
+     no_gradient},
+    {Ew::scale, "scale", 1, ANNEAL_VALUE { return a * c; },
+     ANNEAL_GRADIENT { return scale(g, dy, c); }},
+    {Ew::shift, "shift", 1, ANNEAL_VALUE { return a + c; }, ANNEAL_GRADIENT { return dy; }},
+    {Ew::add, "add", 2, ANNEAL_VALUE { return a + b; }, ANNEAL_GRADIENT { return dy; }},
+    {Ew::sub, "sub", 2, ANNEAL_VALUE { return a - b; },
+     ANNEAL_GRADIENT { return i == 0 ? dy : apply(g, Ew::neg, dy); }},
+    {Ew::mul, "mul", 2, ANNEAL_VALUE { return a * b; },
+     ANNEAL_GRADIENT { return mul(g, dy, in[1 - i]); }},
+    {Ew::div, "div", 2, ANNEAL_VALUE { return a / b; },
+     ANNEAL_GRADIENT {
+       return i == 0 ? div(g, dy, in[1]) : apply(g, Ew::neg, div(g, mul(g, dy, y), in[1]));
+     }},
     // A tie gives the whole gradient to the first operand.
-    {Ew::maximum, "maximum", 2, ANNEAL_VALUE{return a >= b ? a : b;
-}
-, ANNEAL_GRADIENT {
-  Value second_wins = apply(g, Ew::step, sub(g, in[1], in[0]));
-  return i == 1 ? mul(g, dy, second_wins) : sub(g, dy, mul(g, dy, second_wins));
-}
-}
-, {Ew::minimum, "minimum", 2, ANNEAL_VALUE{return a <= b ? a : b;
-}
-, ANNEAL_GRADIENT {
-  Value second_wins = apply(g, Ew::step, sub(g, in[0], in[1]));
-  return i == 1 ? mul(g, dy, second_wins) : sub(g, dy, mul(g, dy, second_wins));
-}
-}
-,
-}
-;
+    {Ew::maximum, "maximum", 2, ANNEAL_VALUE { return a >= b ? a : b; },
+     ANNEAL_GRADIENT {
+       Value second_wins = apply(g, Ew::step, sub(g, in[1], in[0]));
+       return i == 1 ? mul(g, dy, second_wins) : sub(g, dy, mul(g, dy, second_wins));
+     }},
+    {Ew::minimum, "minimum", 2, ANNEAL_VALUE { return a <= b ? a : b; },
+     ANNEAL_GRADIENT {
+       Value second_wins = apply(g, Ew::step, sub(g, in[0], in[1]));
+       return i == 1 ? mul(g, dy, second_wins) : sub(g, dy, mul(g, dy, second_wins));
+     }},
+};
 static_assert(std::size(table) == static_cast<size_t>(Ew::count));
 
 #undef ANNEAL_VALUE
 #undef ANNEAL_GRADIENT
+// clang-format on
 
 }  // namespace
 
