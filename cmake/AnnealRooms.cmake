@@ -18,7 +18,10 @@ if(ANNEAL_WERROR)
   list(APPEND ANNEAL_WARNINGS -Werror)
 endif()
 if(ANNEAL_SANITIZE)
-  add_compile_options(-fsanitize=${ANNEAL_SANITIZE} -fno-omit-frame-pointer -g)
+  # Line numbers are all the debug information that a report needs; libstdc++ checks its own
+  # preconditions too.
+  add_compile_options(-fsanitize=${ANNEAL_SANITIZE} -fno-omit-frame-pointer -g1)
+  add_compile_definitions(_GLIBCXX_ASSERTIONS)
   add_link_options(-fsanitize=${ANNEAL_SANITIZE})
   if(ANNEAL_SANITIZE MATCHES "undefined")
     add_compile_options(-fno-sanitize-recover=undefined)
@@ -34,7 +37,12 @@ set(ANNEAL_ISA_FLAGS_avx2 -mavx2 -mfma -mf16c -mtune=haswell)
 set(ANNEAL_ISA_FLAGS_avx512
     -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mf16c -mtune=skylake-avx512
     -mprefer-vector-width=512)
-set(ANNEAL_KERNEL_FLAGS -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -fopenmp-simd)
+# Sanitized and unoptimised builds are for checks, not for speed: there -O3 would take minutes.
+set(ANNEAL_KERNEL_FLAGS -O3)
+if(ANNEAL_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL Debug)
+  set(ANNEAL_KERNEL_FLAGS -O1)
+endif()
+list(APPEND ANNEAL_KERNEL_FLAGS -fno-math-errno -fno-trapping-math -ffp-contract=fast -fopenmp-simd)
 
 function(anneal_room room)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
@@ -119,6 +127,7 @@ function(anneal_program)
 endfunction()
 
 # tests/ROOM/*_test.cpp: tests that cross rooms, linked with everything; test_cross_ROOM.
+# tests/ROOM/tools/NAME.cpp: the program NAME, for checks that are run by hand.
 function(anneal_tests)
   if(NOT ANNEAL_TESTS)
     return()
@@ -135,6 +144,13 @@ function(anneal_tests)
         add_dependencies(test_cross_${name} anneal)
       endif()
     endif()
+    file(GLOB tools CONFIGURE_DEPENDS ${folder}/tools/*.cpp)
+    foreach(source ${tools})
+      get_filename_component(name ${source} NAME_WE)
+      add_executable(${name} ${source})
+      target_compile_options(${name} PRIVATE ${ANNEAL_WARNINGS})
+      target_link_libraries(${name} PRIVATE anneal_train)
+    endforeach()
   endforeach()
 endfunction()
 

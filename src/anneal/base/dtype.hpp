@@ -35,11 +35,16 @@ struct Tag {
 template <class F>
 decltype(auto) visit(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::f32: return f(Tag<float>{});
-    case DType::bf16: return f(Tag<anneal::bf16>{});
-    case DType::f64: return f(Tag<double>{});
-    case DType::i32: return f(Tag<int32_t>{});
-    case DType::i64: return f(Tag<int64_t>{});
+    case DType::f32:
+      return f(Tag<float>{});
+    case DType::bf16:
+      return f(Tag<anneal::bf16>{});
+    case DType::f64:
+      return f(Tag<double>{});
+    case DType::i32:
+      return f(Tag<int32_t>{});
+    case DType::i64:
+      return f(Tag<int64_t>{});
   }
   ANNEAL_ASSERT(false, "unknown dtype");
 }

@@ -31,10 +31,11 @@ class UsageError : public Error {
   explicit UsageError(const std::string& message) : Error(message, ExitCode::usage) {}
 };
 
-// A file or stream that is not what its format says (truncated, oversized, hostile).
+// A file or stream that is not what its format says (truncated, oversized, hostile): exit code 2
+// like any other input that the user named, unless it went bad under a running program.
 class FormatError : public Error {
  public:
-  explicit FormatError(const std::string& message, ExitCode code = ExitCode::failure)
+  explicit FormatError(const std::string& message, ExitCode code = ExitCode::usage)
       : Error(message, code) {}
 };
 

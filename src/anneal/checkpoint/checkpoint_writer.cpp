@@ -97,16 +97,20 @@ SaveReport CheckpointWriter::save(const CheckpointContent& content) {
     require_space(dir_, size_of(content) + bookkeeping_bytes);
     write_files(content, job);
     report.bytes = job.manifest.bytes();
-    thread_ = std::thread([this, job]() mutable {
+    finished_ = false;
+    thread_ = std::thread([this, job, start]() mutable {
       try {
         finish(job);
+        total_seconds_ = seconds_since(start);
       } catch (const std::exception& e) {
         error_ = std::make_exception_ptr(not_saved(job.manifest.step, e));
         std::error_code ignored;
         fs::remove_all(job.temporary, ignored);
       }
+      finished_ = true;
     });
   } catch (const std::exception& e) {
+    finished_ = true;
     std::error_code ignored;
     fs::remove_all(job.temporary, ignored);
     throw not_saved(content.step, e);

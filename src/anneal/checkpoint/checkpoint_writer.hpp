@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <filesystem>
@@ -52,6 +53,10 @@ class CheckpointWriter {
 
   // Returns when no save is in flight; throws the Error of the last one if it failed (once).
   void wait();
+  // Whether the last save is over, well or not: wait() returns at once.
+  bool finished() const { return finished_; }
+  // From the start of the last save to its rename; to be asked after wait().
+  double total_seconds() const { return total_seconds_; }
 
   // Memory that saving takes, for the memory plan: the buffer for reading back, the thread.
   int64_t staging_bytes() const;
@@ -66,7 +71,10 @@ class CheckpointWriter {
   int64_t keep_;
   std::vector<std::byte> buffer_;
   std::thread thread_;
-  std::exception_ptr error_;  // of the thread; read after it is joined
+  std::atomic<bool> finished_{true};
+  // Of the thread; read after it is joined.
+  std::exception_ptr error_;
+  double total_seconds_ = 0;
 };
 
 // "step-00000100"

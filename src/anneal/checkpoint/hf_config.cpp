@@ -78,4 +78,12 @@ std::string generation_config_json(const HfTokenIds& ids) {
   return json.dump(2) + "\n";
 }
 
+std::string tokenizer_config_json(std::string_view end_of_text, int64_t context) {
+  Json json = {{"tokenizer_class", "PreTrainedTokenizerFast"},
+               {"clean_up_tokenization_spaces", false},
+               {"model_max_length", context}};
+  if (!end_of_text.empty()) json["bos_token"] = json["eos_token"] = end_of_text;
+  return json.dump(2) + "\n";
+}
+
 }  // namespace anneal

@@ -11,6 +11,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr int max_depth = 64;
+constexpr int64_t most_layers = 65536;  // a program has nodes for each
 
 // A value fit for a message.
 std::string shown(const Json& value) {
@@ -40,16 +41,17 @@ class ConfigReader {
     return at == json_.end() || at->is_null() ? nullptr : &*at;
   }
 
-  // A count from 1 to 2^31 − 1; without a default it must be there.
-  int64_t size(const char* key, std::optional<int64_t> otherwise = {}) const {
+  // A count from 1 to `most`; without a default it must be there.
+  int64_t size(const char* key, std::optional<int64_t> otherwise = {},
+               int64_t most = std::numeric_limits<int32_t>::max()) const {
     auto value = find(key);
     if (!value) {
       if (otherwise) return *otherwise;
       throw FormatError(str("[", where_, "] ", key, ": missing, expected a positive integer"));
     }
     if (!value->is_number_integer() || value->get<double>() < 1 ||
-        value->get<double>() > std::numeric_limits<int32_t>::max())
-      expected(key, "a positive integer below 2^31");
+        value->get<double>() > static_cast<double>(most))
+      expected(key, str("an integer from 1 to ", most));
     return value->get<int64_t>();
   }
 
@@ -128,7 +130,7 @@ ModelConfig gpt2(const ConfigReader& in) {
   ModelConfig config;
   config.family = "gpt2";
   config.width = in.size("n_embd");
-  config.layers = in.size("n_layer");
+  config.layers = in.size("n_layer", {}, most_layers);
   config.heads = config.kv_heads = in.size("n_head");
   config.hidden = in.size("n_inner", 4 * config.width);
   config.context = in.size("n_positions");
@@ -172,7 +174,7 @@ ModelConfig llama(const ConfigReader& in) {
   ModelConfig config;
   config.family = "llama";
   config.width = in.size("hidden_size");
-  config.layers = in.size("num_hidden_layers");
+  config.layers = in.size("num_hidden_layers", {}, most_layers);
   config.heads = in.size("num_attention_heads");
   config.kv_heads = in.size("num_key_value_heads", config.heads);
   config.hidden = in.size("intermediate_size");
@@ -215,6 +217,9 @@ ModelConfig model_config_from_hf(std::string_view json, const std::string& where
   config.vocab_size = in.size("vocab_size");
   if (config.width % config.heads != 0)
     in.inconsistent(str(config.heads, " heads do not divide the width ", config.width));
+  if (config.matrix_elements() > ModelConfig::most_matrix_elements)
+    in.inconsistent(str("the sizes make ", config.matrix_elements(), " parameters, at most ",
+                        ModelConfig::most_matrix_elements, " can be counted"));
   if (config.dropout >= 1)
     in.inconsistent(str("a dropout rate of ", config.dropout, ": expected < 1"));
   return config;

@@ -192,6 +192,35 @@ TEST(HfConfig, WhatAnnealDoesNotHaveIsRefusedByName) {
   EXPECT_THROW(read(json), FormatError);
 }
 
+TEST(HfConfig, TokenizerConfigNamesTheClassThatReadsTokenizerJsonAsItIs) {
+  auto json = nlohmann::json::parse(tokenizer_config_json("<|endoftext|>", 256));
+  EXPECT_EQ(json["tokenizer_class"], "PreTrainedTokenizerFast");
+  EXPECT_EQ(json["model_max_length"], 256);
+  EXPECT_EQ(json["bos_token"], "<|endoftext|>");
+  EXPECT_EQ(json["eos_token"], "<|endoftext|>");
+  EXPECT_EQ(json["clean_up_tokenization_spaces"], false);
+  EXPECT_FALSE(nlohmann::json::parse(tokenizer_config_json("", 8)).contains("eos_token"));
+}
+
+TEST(HfConfig, SizesThatNothingCouldHoldAreRefused) {
+  struct Size {
+    const char* key;
+    int64_t value;
+  };
+  for (auto [key, value] : {Size{"n_layer", 65537}, Size{"n_layer", int64_t{1} << 31},
+                            Size{"n_positions", 0}, Size{"vocab_size", int64_t{1} << 31}}) {
+    auto json = written(gpt2());
+    json[key] = value;
+    EXPECT_THROW(read(json), FormatError) << key << " = " << value;
+  }
+  // Each is possible by itself.
+  auto json = written(gpt2());
+  json["n_embd"] = 1 << 24;
+  json["n_head"] = 1;
+  json["n_inner"] = 1 << 30;
+  EXPECT_THROW(read(json), FormatError);
+}
+
 TEST(HfConfig, HostileText) {
   for (std::string text : {"", "null", "[]", "{", "{\"model_type\": \"\xff\"}", "{}"})
     EXPECT_THROW(model_config_from_hf(text, "c"), Error) << text;

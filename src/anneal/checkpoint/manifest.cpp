@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "anneal/base/error.hpp"
 #include "anneal/base/hash.hpp"
@@ -13,6 +14,20 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::string_view format_name = "anneal-checkpoint";
 constexpr int format_version = 1;
+
+void check_files(const std::vector<ManifestFile>& files, const std::string& where) {
+  std::set<std::string_view> names;
+  int64_t bytes = 0;
+  for (const auto& file : files) {
+    if (!is_name_inside(file.name))
+      throw FormatError(str("[", where, "] names a file outside the checkpoint: ", file.name));
+    if (!names.insert(file.name).second)
+      throw FormatError(str("[", where, "] lists ", file.name, " twice"));
+    if (file.bytes < 0 || __builtin_add_overflow(bytes, file.bytes, &bytes))
+      throw FormatError(
+          str("[", where, "] gives ", file.name, " the impossible size of ", file.bytes, " bytes"));
+  }
+}
 
 }  // namespace
 
@@ -47,6 +62,7 @@ Manifest parse_manifest(std::string_view text, const std::string& where) {
       throw FormatError(str("[", where, "] expected format ", format_name, ", version ",
                             format_version, " (was it written by another version of Anneal?)"));
     json.at("step").get_to(manifest.step);
+    if (manifest.step < 0) throw FormatError(str("[", where, "] has the step ", manifest.step));
     if (const auto& loss = json.at("validation_loss"); !loss.is_null())
       manifest.validation_loss = loss.get<double>();
     for (const auto& file : json.at("files"))
@@ -66,9 +82,7 @@ Manifest parse_manifest(std::string_view text, const std::string& where) {
     return std::any_of(manifest.files.begin(), manifest.files.end(),
                        [&](const auto& file) { return file.name == name; });
   };
-  for (const auto& file : manifest.files)
-    if (!is_name_inside(file.name))
-      throw FormatError(str("[", where, "] names a file outside the checkpoint: ", file.name));
+  check_files(manifest.files, where);
   if (!lists(model_file_name) || !lists(state_file_name))
     throw FormatError(
         str("[", where, "] does not list ", model_file_name, " and ", state_file_name));

@@ -35,7 +35,8 @@ struct Manifest {
 std::string manifest_text(const Manifest& manifest);
 
 // Throws FormatError unless `text` is, to the byte, what manifest_text makes of some manifest that
-// names at least model and state and no file outside the checkpoint's folder.
+// names at least model and state, each file once, none outside the checkpoint's folder, and whose
+// sizes are possible.
 Manifest parse_manifest(std::string_view text, const std::string& where);
 
 // Whether `name` is a relative path that stays inside its folder: "a.json", "anneal_state/b.json".

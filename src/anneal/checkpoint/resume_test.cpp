@@ -1,6 +1,7 @@
 #include "anneal/checkpoint/resume.hpp"
 
 #include <gtest/gtest.h>
+#include <limits>
 
 #include "anneal/base/rng.hpp"
 #include "anneal/checkpoint/manifest.hpp"
@@ -143,6 +144,16 @@ TEST(Manifest, RoundTripAndHostileNames) {
     bad.files.push_back({name, 0, ""});
     EXPECT_THROW(parse_manifest(manifest_text(bad), "m"), FormatError) << name;
   }
+  int64_t most = std::numeric_limits<int64_t>::max();
+  for (const ManifestFile& file :
+       std::vector<ManifestFile>{{"model.safetensors", 8, ""}, {"x", -1, ""}, {"x", most, ""}}) {
+    auto bad = manifest;
+    bad.files.push_back(file);
+    EXPECT_THROW(parse_manifest(manifest_text(bad), "m"), FormatError) << file.bytes;
+  }
+  auto before_the_first = manifest;
+  before_the_first.step = -1;
+  EXPECT_THROW(parse_manifest(manifest_text(before_the_first), "m"), FormatError);
   manifest.files.pop_back();
   EXPECT_THROW(parse_manifest(manifest_text(manifest), "m"), FormatError);
   for (std::string text : {"", "{}", "[]", "null", "{\"format\":\"anneal-checkpoint\"}",

@@ -67,17 +67,23 @@ void check_architecture(const LoadedConfig& loaded) {
            str("the kv_heads must divide the heads, got ", other(loaded, "model.kv_heads"), " and ",
                other(loaded, "model.heads")),
            str("set model.kv_heads to ", divisors(m.heads, m.kv_heads)));
-  if (m.family != "llama") return;
-  if (m.hidden == 0)
+  if (m.family == "llama" && m.hidden == 0)
     refuse(loaded, culprit(loaded, {"model.hidden", "model.family"}),
            "llama has no default for model.hidden",
            str("state it, for example model.hidden = ", (m.width * 8 / 3 + 63) / 64 * 64,
                ", about 8/3 of the width"));
-  if (m.head_dim() % 2 != 0)
+  if (m.family == "llama" && m.head_dim() % 2 != 0)
     refuse(loaded, culprit(loaded, {"model.heads", "model.width"}),
            str("rotary positions need heads of even width, got ", m.head_dim(), " from ",
                other(loaded, "model.width"), " and ", other(loaded, "model.heads")),
            str("make model.width a multiple of ", 2 * m.heads));
+  RunConfig resolved = loaded.config;
+  resolve(resolved);
+  if (auto elements = resolved.model.matrix_elements();
+      elements > ModelConfig::most_matrix_elements)
+    refuse(loaded, culprit(loaded, {"model.hidden", "model.width", "model.layers"}),
+           str("the model would have ", elements, " parameters, more than can be counted"),
+           "lower model.layers, model.width or model.hidden");
 }
 
 void check_data_keys(const LoadedConfig& loaded) {

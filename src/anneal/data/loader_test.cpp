@@ -2,34 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
 #include <numeric>
 #include <set>
 
 #include "anneal/data/order.hpp"
 #include "anneal/data/testing.hpp"
-
-namespace {
-
-std::atomic<int64_t> allocations{0};
-
-void* counted(size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* p = std::malloc(size ? size : 1)) return p;
-  throw std::bad_alloc();
-}
-
-}  // namespace
-
-// The whole test program counts its allocations, on all threads.
-void* operator new(size_t size) { return counted(size); }
-void* operator new[](size_t size) { return counted(size); }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete[](void* p) noexcept { std::free(p); }
-void operator delete(void* p, size_t) noexcept { std::free(p); }
-void operator delete[](void* p, size_t) noexcept { std::free(p); }
+#include "anneal/data/testing/allocation_count.hpp"
 
 namespace anneal {
 namespace {
@@ -140,12 +118,12 @@ TEST_P(Loader, NothingIsAllocatedAfterConstruction) {
   TokenDataset data = counting(folder, 5000);
   BatchLoader loader(data, options(16, 8, true, GetParam()));
   loader.next();
-  int64_t before = allocations.load();
+  int64_t before = testing::allocation_count();
   int64_t sum = 0;
   for (int i = 0; i < 100; ++i) sum += loader.next().tokens[0];
   loader.seek(3);
   sum += loader.next().tokens[0];
-  EXPECT_EQ(allocations.load(), before);
+  EXPECT_EQ(testing::allocation_count(), before);
   EXPECT_GT(sum, 0);
   int64_t slots = GetParam() ? 2 : 1;
   EXPECT_EQ(loader.memory_bytes(), slots * (2 * 16 * 8 * 4 + 8 * 8));

@@ -108,7 +108,7 @@ TEST(Sources, RefusesFilesThatArePlainlyNotText) {
                                          6));
   for (auto [name, what] :
        {std::pair{"a.txt", "gzip"}, {"b.txt", "Parquet"}, {"c.jsonl", "UTF-16"}, {"d.txt", "xz"}}) {
-    auto f = failure_of([&] { find_sources({folder.path(name)}, "data.train"); });
+    auto f = failure_of([&, name = name] { find_sources({folder.path(name)}, "data.train"); });
     EXPECT_EQ(f.code, 2);
     EXPECT_TRUE(f.names(what)) << f.message;
   }

@@ -118,7 +118,7 @@ void TokenShard::bad_token(int64_t begin, int64_t count) const {
                 name_of(info_.width), "?)"),
             ExitCode::usage);
   });
-  throw FormatError(str("[", path_, "] changed while it was read"));
+  throw FormatError(str("[", path_, "] changed while it was read"), ExitCode::failure);
 }
 
 std::vector<int64_t> TokenShard::document_offsets() const {

@@ -122,7 +122,7 @@ TEST(TokenShard, HostileSidecarsAreFormatErrors) {
       {"{\"a\xff\":1}", "not valid JSON"},
   };
   for (const auto& [json, what] : cases) {
-    auto f = failure_of([&] { parse_sidecar(json, "x.json"); });
+    auto f = failure_of([&json = json] { parse_sidecar(json, "x.json"); });
     EXPECT_EQ(f.code, 2) << json.substr(0, 200);
     EXPECT_TRUE(f.names("[x.json]")) << f.message;
     EXPECT_TRUE(f.names(what)) << f.message << " for " << json.substr(0, 200);

@@ -22,6 +22,18 @@ struct ModelConfig {
   std::string init;  // a Hugging Face model directory to start from; "": random
 
   int64_t head_dim() const { return width / heads; }
+  // Elements of all matrices, once every size is known; in floating point, since sizes that a file
+  // or a user made up may not fit 64 bits.
+  double matrix_elements() const {
+    double w = static_cast<double>(width), f = static_cast<double>(hidden);
+    double attention =
+        w * static_cast<double>(2 * heads + 2 * kv_heads) * static_cast<double>(head_dim());
+    double feed_forward = (family == "gpt2" ? 2 : 3) * w * f;
+    double tables = static_cast<double>(vocab_size) * (tie_embeddings ? 1 : 2) +
+                    (family == "gpt2" ? static_cast<double>(context) : 0);
+    return static_cast<double>(layers) * (attention + feed_forward) + tables * w;
+  }
+  static constexpr double most_matrix_elements = 0x1p50;
   bool operator==(const ModelConfig&) const = default;
 };
 

@@ -73,7 +73,8 @@ class Assignment {
                     a.input, ", which is still read later");
       int32_t a_fixed = fixed_[root(id(in))], b_fixed = fixed_[root(id(out))];
       ANNEAL_ASSERT(a_fixed < 0 || b_fixed < 0 || a_fixed == b_fixed, node.describe(),
-                    " joins two persistent values");
+                    " joins two persistent values, ", module_.persistent(a_fixed).name, " and ",
+                    module_.persistent(b_fixed).name);
       unite(in, out);
     }
   }

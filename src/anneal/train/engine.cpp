@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "anneal/model/language_model.hpp"
 #include "anneal/train/compile.hpp"
@@ -37,9 +38,13 @@ PassOptions pass_options(const RunConfig& config) {
 }
 
 Engine::Engine(const RunConfig& config, const EngineOptions& options, CpuTarget& target)
+    : Engine(
+          config, options,
+          compile(build_module(config, options), pass_options(config), target, options.observe)) {}
+
+Engine::Engine(const RunConfig& config, const EngineOptions& options, Session session)
     : config_(config),
-      session_(
-          compile(build_module(config, options), pass_options(config), target, options.observe)),
+      session_(std::move(session)),
       stepper_(session_, config.optimizer, config.train.clip),
       sequence_(options.sequence > 0 ? options.sequence : config.model.context) {
   for (int64_t row = 0; row < config.train.micro_batch; ++row)
@@ -63,9 +68,11 @@ GradientResult Engine::gradients(const Batch& batch) {
   int64_t shards = std::max<int64_t>(1, config_.parallel.shards);
   int64_t runs = train.batch / shards / train.micro_batch;
   double inv_valid = 1.0 / static_cast<double>(batch.valid_tokens);
-  return stepper_.gradients(shards, runs, [&](Executable& program, int64_t i) {
+  auto fill_run = [&](Executable& program, int64_t i) {
     fill(program, batch, i * train.micro_batch, inv_valid);
-  });
+  };
+  // By reference, since std::function would allocate for what the lambda holds.
+  return stepper_.gradients(shards, runs, std::ref(fill_run));
 }
 
 EvaluationResult Engine::evaluate(EvaluationReader& reader,

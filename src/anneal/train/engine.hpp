@@ -39,6 +39,8 @@ class Engine {
  public:
   // The config is resolved (vocabulary size, shards). The target must outlive the engine.
   Engine(const RunConfig& config, const EngineOptions& options, CpuTarget& target);
+  // With a session that was compiled elsewhere from build_module(config, options).
+  Engine(const RunConfig& config, const EngineOptions& options, Session session);
 
   Session& session() { return session_; }
   const RunConfig& config() const { return config_; }

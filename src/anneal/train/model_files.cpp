@@ -84,7 +84,13 @@ std::vector<std::pair<std::string, std::string>> model_directory_files(const Mod
   std::vector<std::pair<std::string, std::string>> files = {
       {"config.json", hf_config_json(config, ids)},
       {"generation_config.json", generation_config_json(ids)}};
-  if (tokenizer) files.emplace_back("tokenizer.json", tokenizer->to_json());
+  if (tokenizer) {
+    auto end = tokenizer->end_of_text();
+    files.emplace_back("tokenizer.json", tokenizer->to_json());
+    files.emplace_back(
+        "tokenizer_config.json",
+        tokenizer_config_json(end ? tokenizer->token_bytes(*end) : "", config.context));
+  }
   return files;
 }
 
@@ -118,6 +124,7 @@ std::string run_state_json(const RunState& state) {
   nlohmann::ordered_json json = {{"format", 1},
                                  {"step", state.step},
                                  {"tokens", state.tokens},
+                                 {"data_tokens", state.data_tokens},
                                  {"instruction_set", state.instruction_set}};
   json["best_validation_loss"] =
       state.best_validation_loss ? nlohmann::ordered_json(*state.best_validation_loss) : nullptr;
@@ -137,6 +144,7 @@ RunState parse_run_state(std::string_view text, const std::string& where) {
     throw FormatError(str("[", where, "] was written in a format that this version cannot read"));
   state.step = number("step");
   state.tokens = number("tokens");
+  if (json.contains("data_tokens")) state.data_tokens = number("data_tokens");
   if (json.contains("instruction_set") && json["instruction_set"].is_string())
     state.instruction_set = json["instruction_set"];
   if (json.contains("best_validation_loss") && json["best_validation_loss"].is_number())

@@ -26,7 +26,7 @@ std::vector<TensorView> state_tensors(const Session& session);
 void load_model_tensors(Session& session, const ModelConfig& config, const SafetensorsFile& file);
 void load_state_tensors(Session& session, const SafetensorsFile& file);
 
-// config.json, generation_config.json and tokenizer.json (none without a tokenizer).
+// config.json, generation_config.json and, with a tokenizer, tokenizer.json and its config.
 std::vector<std::pair<std::string, std::string>> model_directory_files(const ModelConfig& config,
                                                                        const Tokenizer* tokenizer);
 
@@ -41,8 +41,9 @@ ModelDirectory open_model_directory(const std::filesystem::path& path);
 
 // What a checkpoint says about where the run stood.
 struct RunState {
-  int64_t step = 0;    // updates done; also the loader's position
-  int64_t tokens = 0;  // seen so far
+  int64_t step = 0;          // updates done; also the loader's position
+  int64_t tokens = 0;        // seen so far
+  int64_t data_tokens = -1;  // of the training data; -1: not recorded
   std::string instruction_set;
   std::optional<double> best_validation_loss;
 };

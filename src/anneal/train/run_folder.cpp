@@ -21,7 +21,8 @@ std::optional<CheckpointInfo> RunFolder::checkpoint_to_resume() const {
   auto newest = newest_valid_checkpoint(checkpoints(), &skipped);
   for (const auto& reason : skipped) log_warning("a checkpoint is passed over: " + reason);
   if (!newest)
-    throw Error(str("[", checkpoints().string(), "] holds no valid checkpoint to resume from"));
+    throw UsageError(
+        str("[", checkpoints().string(), "] holds no valid checkpoint to resume from"));
   return newest;
 }
 

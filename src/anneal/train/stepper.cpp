@@ -1,11 +1,30 @@
 #include "anneal/train/stepper.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <bit>
 #include <cmath>
 
+#include "anneal/device/cpu/parallel.hpp"
 #include "anneal/optim/optimizer.hpp"
 
 namespace anneal {
+namespace {
+
+bool all_finite(std::span<const float> values) {
+  constexpr int64_t grain = 1 << 16;
+  constexpr uint32_t exponent = 0x7F80'0000;
+  std::atomic<bool> finite{true};
+  parallel_ranges(static_cast<int64_t>(values.size()), grain, [&](int64_t begin, int64_t end) {
+    bool bad = false;
+    for (int64_t i = begin; i < end; ++i)
+      bad |= (std::bit_cast<uint32_t>(values[static_cast<size_t>(i)]) & exponent) == exponent;
+    if (bad) finite = false;
+  });
+  return finite;
+}
+
+}  // namespace
 
 bool GradientResult::finite() const { return std::isfinite(loss) && std::isfinite(grad_norm); }
 
@@ -44,6 +63,17 @@ void Stepper::update(int64_t step, double lr, double grad_norm) {
 std::string Stepper::first_nonfinite_gradient() {
   for (const auto& [name, tensor] : session_.program("reduce").outputs())
     if (name.starts_with("norm2.") && !std::isfinite(tensor.as<double>()[0])) return name.substr(6);
+  return "";
+}
+
+std::string Stepper::first_nonfinite_state() const {
+  const auto& persistents = session_.module().persistents;
+  for (size_t i = 0; i < persistents.size(); ++i) {
+    const Persistent& p = persistents[i];
+    bool kept = p.kind == PersistentKind::parameter || p.kind == PersistentKind::moment;
+    if (!kept || p.type.dtype != DType::f32) continue;
+    if (!all_finite(session_.persistent(static_cast<int32_t>(i)).as<float>())) return p.name;
+  }
   return "";
 }
 

@@ -33,6 +33,8 @@ class Stepper {
 
   // The first parameter whose gradient is not finite, in the order of the model; "" if all are.
   std::string first_nonfinite_gradient();
+  // The first parameter or moment that holds a number that is not finite; "" if none does.
+  std::string first_nonfinite_state() const;
 
   // Throws Error naming every trainable parameter whose gradient's norm is not above 1e-9 of the
   // global one, unless the model states that it may vanish.

@@ -61,11 +61,15 @@ class Trainer {
 
   ExitCode run() {
     auto checkpoint = options_.resume ? folder_.checkpoint_to_resume() : std::nullopt;
+    // What the config alone tells is checked before anything is written.
+    if (checkpoint) check_resume(*checkpoint);
     open_folder();
     data_.emplace(prepare(config_, folder_));
     resolve();
-    if (checkpoint)
-      options_.check_resume(config_, CheckpointReader(checkpoint->dir).text(config_name));
+    if (checkpoint) {
+      check_resume(*checkpoint);
+      check_same_data(*checkpoint);
+    }
     write_file_atomically(folder_.config(), options_.config_text(config_));
     baseline_ = sampler_.sample();
     compile();
@@ -82,10 +86,36 @@ class Trainer {
  private:
   static constexpr const char* config_name = "anneal_state/config.toml";
   static constexpr const char* state_name = "anneal_state/run.json";
+  static constexpr const char* tokenizer_name = "tokenizer.json";
 
   void open_folder() {
     std::filesystem::create_directories(folder_.root);
     open_log_file(folder_.log().string());
+  }
+
+  // Reads the state of the checkpoint to resume and refuses a config that does not go on with it.
+  void check_resume(const CheckpointInfo& checkpoint) {
+    CheckpointReader reader(checkpoint.dir);
+    options_.check_resume(config_, reader.text(config_name));
+    state_ = parse_run_state(reader.text(state_name), (checkpoint.dir / state_name).string());
+    if (state_.step > config_.train.steps)
+      throw UsageError(str("[train.steps] the checkpoint has ", state_.step,
+                           " steps already, more than the ", config_.train.steps, " asked for"));
+  }
+
+  // The same paths may hold other texts than when the run began.
+  void check_same_data(const CheckpointInfo& checkpoint) {
+    CheckpointReader reader(checkpoint.dir);
+    auto fix = " (bring the texts back as they were, or start a new run in another folder)";
+    if (data_->tokenizer && reader.has(tokenizer_name) &&
+        reader.text(tokenizer_name) != data_->tokenizer->to_json())
+      throw UsageError(
+          str("[data.tokenizer] differs from the tokenizer that the checkpoint was "
+              "made with",
+              fix));
+    if (state_.data_tokens >= 0 && state_.data_tokens != data_->train.tokens())
+      throw UsageError(str("[data.train] holds ", data_->train.tokens(),
+                           " tokens, and when the checkpoint was made ", state_.data_tokens, fix));
   }
 
   // What only the data tells.
@@ -142,14 +172,10 @@ class Trainer {
     engine_->session().initialise(static_cast<uint64_t>(config_.train.seed));
     load_model_tensors(engine_->session(), config_.model, reader.model());
     load_state_tensors(engine_->session(), reader.state());
-    state_ = parse_run_state(reader.text(state_name), (checkpoint.dir / state_name).string());
     if (state_.instruction_set != instruction_set())
       log_warning(str("this run began with instruction set ", state_.instruction_set,
                       ", now it is ", instruction_set(),
                       ": from here the bits may differ from an uninterrupted run"));
-    if (state_.step > config_.train.steps)
-      throw UsageError(str("[train.steps] the checkpoint has ", state_.step,
-                           " steps already, more than the ", config_.train.steps, " asked for"));
     log_info(str("resuming after step ", state_.step, " from ", checkpoint.dir.string()));
     last_saved_ = state_.step;
   }
@@ -210,7 +236,13 @@ class Trainer {
     const Batch& batch = loader_->next();
     double waited = loader_->wait_seconds();
     GradientResult result = engine_->gradients(batch);
-    if (!result.finite()) diverged(result);
+    if (!result.finite()) {
+      std::string tensor = engine_->stepper().first_nonfinite_gradient();
+      diverged(str("step ", state_.step + 1, ": loss ", result.loss, ", gradient norm ",
+                   result.grad_norm,
+                   tensor.empty() ? "" : "; the first gradient that is not finite is " + tensor,
+                   ". The update was not made"));
+    }
     if (state_.step == 0) engine_->stepper().audit_gradients(result.grad_norm);
     double lr =
         learning_rate(state_.step, config_.optimizer.lr, config_.schedule, config_.train.steps);
@@ -239,6 +271,7 @@ class Trainer {
   }
 
   void after_step() {
+    if (saving_ && writer_->finished()) finish_save();
     auto due = [&](int64_t every) {
       return every > 0 && (state_.step % every == 0 || state_.step == config_.train.steps);
     };
@@ -248,16 +281,23 @@ class Trainer {
     if (save_now) save();
   }
 
-  [[noreturn]] void diverged(const GradientResult& result) {
-    std::string tensor = engine_->stepper().first_nonfinite_gradient();
-    std::string what =
-        str("step ", state_.step + 1, ": loss ", result.loss, ", gradient norm ", result.grad_norm,
-            tensor.empty() ? "" : "; the first gradient that is not finite is " + tensor);
+  [[noreturn]] void diverged(const std::string& what) {
     metrics_->write(AlertEvent{state_.step, "not_finite", what});
     finish_save();
-    throw DivergedError(str(what, ". The update was not made; the checkpoint of step ", last_saved_,
-                            " is the last one (a lower optimizer.lr or a longer "
-                            "schedule.warmup_steps usually helps)"));
+    throw DivergedError(
+        str(what, "; ",
+            last_saved_ < 0 ? str("there is no checkpoint yet")
+                            : str("the checkpoint of step ", last_saved_, " is the last one"),
+            " (a lower optimizer.lr or a longer schedule.warmup_steps usually helps)"));
+  }
+
+  // An update may leave the range of FP32 although its gradient was finite. Such a state must never
+  // be saved, since older checkpoints make room for it.
+  void require_finite_state() {
+    std::string tensor = engine_->stepper().first_nonfinite_state();
+    if (!tensor.empty())
+      diverged(str("the update of step ", state_.step, " left numbers in ", tensor,
+                   " that are not finite"));
   }
 
   void evaluate() {
@@ -273,6 +313,10 @@ class Trainer {
                     .bits_per_byte = std::nullopt};
     if (bytes > 0) event.bits_per_byte = result.total_nll / std::log(2.0) / bytes;
     metrics_->write(event);
+    if (!std::isfinite(result.loss)) {
+      require_finite_state();
+      diverged(str("step ", state_.step, ": validation loss ", result.loss));
+    }
     validation_loss_ = result.loss;
     if (!state_.best_validation_loss || result.loss < *state_.best_validation_loss)
       state_.best_validation_loss = result.loss;
@@ -290,6 +334,7 @@ class Trainer {
   }
 
   void sample() {
+    require_finite_state();
     generator_->reset();
     const Tokenizer& tokenizer = *data_->tokenizer;
     auto prompt = tokenizer.encode(config_.train.sample_prompt);
@@ -314,17 +359,18 @@ class Trainer {
 
   void save() {
     finish_save();
+    require_finite_state();
     CheckpointContent content;
     content.step = state_.step;
     content.model = model_tensors(engine_->session(), config_.model);
     content.state = state_tensors(engine_->session());
     content.files = model_directory_files(config_.model, data_->tokenizer.get());
     state_.instruction_set = instruction_set();
+    state_.data_tokens = data_->train.tokens();
     content.files.emplace_back(config_name, options_.config_text(config_));
     content.files.emplace_back(state_name, run_state_json(state_));
     content.validation_loss = validation_loss_;
     validation_loss_.reset();
-    saving_since_ = Clock::now();
     SaveReport report = writer_->save(content);
     saving_ = CheckpointEvent{
         .step = report.step,
@@ -340,7 +386,7 @@ class Trainer {
   void finish_save() {
     if (!saving_) return;
     writer_->wait();
-    saving_->total_seconds = seconds_since(saving_since_);
+    saving_->total_seconds = writer_->total_seconds();
     metrics_->write(*saving_);
     saving_.reset();
   }
@@ -374,7 +420,7 @@ class Trainer {
   StepEvent event_;
   std::optional<double> validation_loss_;  // since the last checkpoint
   std::optional<CheckpointEvent> saving_;
-  Clock::time_point saving_since_, start_time_ = Clock::now();
+  Clock::time_point start_time_ = Clock::now();
   int64_t last_saved_ = -1;
 };
 

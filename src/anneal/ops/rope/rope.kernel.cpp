@@ -8,7 +8,8 @@ using vd = double __attribute__((vector_size(8 * width)));
 
 // The angle is reduced to [−π/4, π/4] in FP64; there the polynomials are those of Cephes (S. L.
 // Moshier, sinf and cosf). Accurate to FP32 up to positions of about 2^24.
-[[gnu::always_inline]] inline void turn(double position, vd frequency, vf& cosine, vf& sine) {
+[[gnu::always_inline]] inline void turn(double position, const vd& frequency, vf& cosine,
+                                        vf& sine) {
   vd angle = position * frequency;
   // Adding 1.5·2^52 rounds to the nearest integer; π/2 is taken in two parts.
   const double magic = 6755399441055744.0;
