@@ -1,0 +1,235 @@
+// How a run ends, and what it leaves behind: exit codes, files, the last lines of metrics.jsonl.
+
+#include <cstring>
+
+#include "train/tiny_run.hpp"
+
+namespace anneal {
+namespace {
+
+class Outcomes : public TinyRun {
+ protected:
+  // A run of eight steps at a constant rate, with a checkpoint at the end, to go on from.
+  void train_eight_steps(const std::string& name) {
+    auto result = train(name, sets({"train.steps=8", "schedule.kind=constant"}));
+    ASSERT_EQ(result.code, 0) << result.err;
+  }
+
+  // Ends with an alert and an end line; `step` updates were made.
+  void expect_diverged(const ProgramResult& result, const std::string& name, int64_t step,
+                       const std::string& tensor) {
+    EXPECT_EQ(result.code, 3) << result.err;
+    EXPECT_NE(result.err.find(tensor), std::string::npos) << result.err;
+    auto events = metrics_of(run(name));
+    auto end = events.back();
+    EXPECT_EQ(end["event"], "end");
+    EXPECT_EQ(end["status"], "diverged");
+    EXPECT_EQ(end["step"], step);
+    auto alerts = events_of(run(name), "alert");
+    ASSERT_EQ(alerts.size(), 1u);
+    EXPECT_EQ(alerts[0]["kind"], "not_finite");
+    EXPECT_EQ(alerts[0]["step"], step);
+    std::string message = alerts[0]["message"];
+    EXPECT_NE(message.find(tensor), std::string::npos) << message;
+    for (const auto& each : events_of(run(name), "step"))
+      EXPECT_FALSE(each.contains("not_finite")) << each;
+  }
+};
+
+TEST_F(Outcomes, ALossThatIsNotFiniteKeepsTheLastGoodCheckpoint) {
+  train_eight_steps("a");
+  std::string before = weights_of(checkpoint_of(run("a"), 8));
+  // The update of step 9 throws the weights to about 1e30, where step 10 overflows.
+  auto result =
+      train("a", std::vector<std::string>{"--resume"} +
+                     sets({"train.steps=20", "schedule.kind=constant", "optimizer.lr=1e30",
+                           "train.eval_every=0", "train.sample_every=0"}));
+  expect_diverged(result, "a", 9, "embed.tokens.weight");
+  auto newest = newest_valid_checkpoint(run("a") / "checkpoints");
+  ASSERT_TRUE(newest);
+  EXPECT_EQ(newest->step, 8);
+  EXPECT_EQ(weights_of(newest->dir), before);
+  // It is fit to go on from.
+  auto again = train("a", std::vector<std::string>{"--resume"} +
+                              sets({"train.steps=12", "schedule.kind=constant"}));
+  EXPECT_EQ(again.code, 0) << again.err;
+}
+
+TEST_F(Outcomes, AnUpdateThatLeavesTheRangeIsNeverSaved) {
+  train_eight_steps("a");
+  std::string before = weights_of(checkpoint_of(run("a"), 8));
+  // The update itself overflows, and with keep = 1 a checkpoint of it would replace the good one.
+  for (const char* next : {"train.eval_every=1", "train.sample_every=1", "checkpoint.every=1"}) {
+    auto result =
+        train("a", std::vector<std::string>{"--resume"} +
+                       sets({"train.steps=20", "schedule.kind=constant", "optimizer.lr=3e38",
+                             "train.eval_every=0", "train.sample_every=0", "checkpoint.keep=1",
+                             "checkpoint.every=0", next}));
+    SCOPED_TRACE(next);
+    EXPECT_EQ(result.code, 3) << result.err;
+    EXPECT_NE(result.err.find("the update of step 9 left numbers in embed.tokens.weight"),
+              std::string::npos)
+        << result.err;
+    EXPECT_EQ(metrics_of(run("a")).back()["status"], "diverged");
+    auto newest = newest_valid_checkpoint(run("a") / "checkpoints");
+    ASSERT_TRUE(newest);
+    EXPECT_EQ(newest->step, 8);
+    EXPECT_EQ(weights_of(newest->dir), before);
+  }
+}
+
+TEST_F(Outcomes, APoisonedWeightIsMetBeforeTheFirstUpdate) {
+  ASSERT_EQ(train("source", sets({"train.steps=0"})).code, 0);
+  fs::path model = dir_.path() / "poisoned";
+  fs::copy(checkpoint_of(run("source"), 0), model);
+  fs::path file = model / "model.safetensors";
+  std::string bytes = read_file(file);
+  // The file ends with the last tensor's values.
+  uint32_t nan = 0x7FC00000;
+  std::memcpy(bytes.data() + bytes.size() - sizeof nan, &nan, sizeof nan);
+  FileWriter(file).write(bytes);
+  auto result = train("a", sets({"model.init=" + model.string()}));
+  expect_diverged(result, "a", 0, "the first gradient that is not finite is");
+  EXPECT_TRUE(events_of(run("a"), "step").empty());
+  EXPECT_TRUE(list_checkpoints(run("a") / "checkpoints").empty());
+}
+
+TEST_F(Outcomes, NoStepsWriteACompleteModel) {
+  auto constant = [](int64_t n) {
+    return sets({str("train.steps=", n), "schedule.kind=constant", "train.sample_every=0"});
+  };
+  auto result = train("a", constant(0));
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.out, "");
+  for (const char* name : {"anneal_state/config.toml", "anneal_state/manifest.json",
+                           "anneal_state/run.json", "anneal_state/state.safetensors", "config.json",
+                           "generation_config.json", "model.safetensors", "tokenizer.json"})
+    EXPECT_TRUE(fs::exists(checkpoint_of(run("a"), 0) / name)) << name;
+  EXPECT_EQ(verify_checkpoint(checkpoint_of(run("a"), 0)), "");
+  std::vector<std::string> events;
+  for (const auto& event : metrics_of(run("a"))) events.push_back(event["event"]);
+  EXPECT_EQ(events, (std::vector<std::string>{"start", "checkpoint", "end"}));
+
+  auto text = run_program({"generate", "--model", run("a").string(), "--prompt", "the cat",
+                           "--max-tokens", "5", "--temperature", "0"});
+  EXPECT_EQ(text.code, 0) << text.err;
+  // A run that goes on from there is one that never stopped.
+  ASSERT_EQ(train("b", constant(8)).code, 0);
+  ASSERT_EQ(train("a", std::vector<std::string>{"--resume"} + constant(8)).code, 0);
+  EXPECT_EQ(weights_of(checkpoint_of(run("a"), 8)), weights_of(checkpoint_of(run("b"), 8)));
+}
+
+TEST_F(Outcomes, AFolderWithCheckpointsIsNotTouched) {
+  train_eight_steps("a");
+  auto before = hashes_below(run("a"));
+  auto result = train("a", sets({"train.steps=12"}));
+  EXPECT_EQ(result.code, 2);
+  EXPECT_NE(result.err.find("already holds checkpoints"), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("--resume"), std::string::npos) << result.err;
+  EXPECT_EQ(hashes_below(run("a")), before);
+}
+
+TEST_F(Outcomes, ResumeRefusesWhatWouldChangeTheRun) {
+  ASSERT_EQ(train("a", sets({"train.steps=8"})).code, 0);
+  auto before = hashes_below(run("a"));
+  FileWriter(path("other.txt")).write(sample_text(3000, 5));
+  struct Change {
+    std::string key, value;
+    std::vector<std::string> with = {};
+  };
+  for (const Change& change : std::vector<Change>{
+           {"model.width", "64"},
+           {"model.layers", "3"},
+           {"model.heads", "4"},
+           {"model.hidden", "96"},
+           {"model.context", "8"},
+           {"model.dropout", "0.2"},
+           {"model.tie_embeddings", "false"},
+           {"model.norm_eps", "1e-6"},
+           {"model.family", "llama"},
+           {"data.train", "[\"" + path("other.txt") + "\"]"},
+           {"data.validation", "0.1"},
+           {"data.tokenizer", "bpe:300"},
+           {"data.shuffle", "false"},
+           {"train.seed", "8"},
+           {"train.batch", "16"},
+           {"train.micro_batch", "4"},
+           {"train.precision", "bf16"},
+           {"parallel.shards", "4"},
+           {"optimizer.kind", "adam"},
+           // The cosine ends at train.steps, so that every step's rate would be another one.
+           {"train.steps", "16"},
+           // Fewer than were done already.
+           {"train.steps", "4", {"schedule.horizon=8"}}}) {
+    auto all = change.with;
+    if (change.key != "train.steps") all.push_back("train.steps=8");
+    all.push_back(change.key + "=" + change.value);
+    auto result = train("a", std::vector<std::string>{"--resume"} + sets(all));
+    EXPECT_EQ(result.code, 2) << change.key << ": " << result.err;
+    EXPECT_NE(result.err.find(change.key + "]"), std::string::npos)
+        << change.key << ": " << result.err;
+    EXPECT_EQ(hashes_below(run("a")), before) << change.key;
+  }
+  // Unchanged it is accepted; there is nothing left to do.
+  EXPECT_EQ(train("a", std::vector<std::string>{"--resume"} + sets({"train.steps=8"})).code, 0);
+}
+
+TEST_F(Outcomes, ResumeRefusesTextsThatHaveChanged) {
+  for (const char* tokenizer : {"byte", "bpe:300"}) {
+    std::string name = str("run-", tokenizer);
+    auto assignments = sets({"train.steps=8", str("data.tokenizer=", tokenizer)});
+    FileWriter(path("train-0.txt")).write(sample_text(1200, 10));
+    ASSERT_EQ(train(name, assignments).code, 0);
+    auto before = hashes_below(run(name) / "checkpoints");
+    std::string metrics = read_file(run(name) / "metrics.jsonl");
+    FileWriter(path("train-0.txt")).write(sample_text(1300, 77) + "quite another ending");
+    auto result = train(name, std::vector<std::string>{"--resume"} + assignments);
+    EXPECT_EQ(result.code, 2) << result.err;
+    EXPECT_NE(result.err.find(tokenizer == std::string("byte") ? "data.train]" : "data.tokenizer]"),
+              std::string::npos)
+        << result.err;
+    EXPECT_EQ(hashes_below(run(name) / "checkpoints"), before);
+    EXPECT_EQ(read_file(run(name) / "metrics.jsonl"), metrics);
+  }
+}
+
+TEST_F(Outcomes, MoreStepsAreAcceptedWhereTheScheduleDoesNotDependOnThem) {
+  struct Schedule {
+    const char* name;
+    std::vector<std::string> assignments;
+  };
+  for (const Schedule& schedule :
+       {Schedule{"constant", {"schedule.kind=constant"}},
+        Schedule{"horizon", {"schedule.kind=cosine", "schedule.horizon=16"}}}) {
+    auto steps = [&](int64_t n) {
+      return sets(schedule.assignments) +
+             sets({str("train.steps=", n), "train.eval_every=0", "train.sample_every=0"});
+    };
+    std::string whole = str("whole-", schedule.name), parts = str("parts-", schedule.name);
+    ASSERT_EQ(train(whole, steps(16)).code, 0);
+    ASSERT_EQ(train(parts, steps(8)).code, 0);
+    auto result = train(parts, std::vector<std::string>{"--resume"} + steps(16));
+    ASSERT_EQ(result.code, 0) << result.err;
+    EXPECT_EQ(weights_of(checkpoint_of(run(parts), 16)), weights_of(checkpoint_of(run(whole), 16)));
+    EXPECT_EQ(reproducible_lines(run(parts)), reproducible_lines(run(whole)));
+  }
+}
+
+TEST_F(Outcomes, ADryRunWritesNothing) {
+  auto before = hashes_below(dir_.path());
+  for (const char* tokenizer : {"byte", "bpe:300"}) {
+    auto result = train(
+        "a", std::vector<std::string>{"--dry-run"} + sets({str("data.tokenizer=", tokenizer)}));
+    EXPECT_EQ(result.code, 0) << result.err;
+    EXPECT_NE(result.out.find("parameters"), std::string::npos) << result.out;
+    EXPECT_FALSE(fs::exists(run("a")));
+  }
+  EXPECT_EQ(hashes_below(dir_.path()), before);
+  // It checks what training checks.
+  auto wrong = train("a", std::vector<std::string>{"--dry-run"} + sets({"train.micro_batch=3"}));
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_NE(wrong.err.find("train.micro_batch"), std::string::npos) << wrong.err;
+}
+
+}  // namespace
+}  // namespace anneal

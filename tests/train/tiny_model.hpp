@@ -1,0 +1,86 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "anneal/base/hash.hpp"
+#include "anneal/base/rng.hpp"
+#include "anneal/train/engine.hpp"
+
+namespace anneal {
+
+// A model of two blocks for tests in one process; llama has grouped queries and an output head of
+// its own.
+inline RunConfig tiny_config(const std::string& family, const std::string& precision = "fp32") {
+  RunConfig config;
+  bool gpt2 = family == "gpt2";
+  config.model = {.family = family,
+                  .layers = 2,
+                  .heads = 4,
+                  .kv_heads = gpt2 ? 4 : 2,
+                  .width = 32,
+                  .hidden = gpt2 ? 128 : 80,
+                  .context = 16,
+                  .vocab_size = 96,
+                  .dropout = gpt2 ? 0.1 : 0.0,
+                  .tie_embeddings = gpt2};
+  config.train.batch = 8;
+  config.train.micro_batch = 2;
+  config.train.precision = precision;
+  config.train.seed = 3;
+  config.optimizer.kind = "adamw";
+  config.optimizer.lr = 1e-3;
+  config.parallel.shards = 1;
+  return config;
+}
+
+// The global batch of one step: drawn tokens, and targets of which about a fifth does not count.
+class DrawnBatch {
+ public:
+  DrawnBatch(const RunConfig& config, int64_t step) {
+    int64_t rows = config.train.batch, context = config.model.context;
+    for (int64_t i = 0; i < rows * context; ++i) {
+      auto words = philox(17, static_cast<uint64_t>(i), static_cast<uint64_t>(step));
+      auto draw = [&](uint32_t word) {
+        return static_cast<int32_t>(word % static_cast<uint32_t>(config.model.vocab_size));
+      };
+      tokens_.push_back(draw(words[0]));
+      targets_.push_back(words[2] % 5 == 0 ? -1 : draw(words[1]));
+      batch_.valid_tokens += targets_.back() >= 0;
+    }
+    batch_.rows = rows;
+    batch_.context = context;
+    batch_.tokens = tokens_;
+    batch_.targets = targets_;
+    batch_.first_sample = step * rows;
+    batch_.step = step;
+  }
+  DrawnBatch(const DrawnBatch&) = delete;
+  DrawnBatch& operator=(const DrawnBatch&) = delete;
+
+  const Batch& get() const { return batch_; }
+  // No target counts any more.
+  void mask_all() {
+    std::fill(targets_.begin(), targets_.end(), -1);
+    batch_.valid_tokens = 0;
+  }
+
+ private:
+  std::vector<int32_t> tokens_, targets_;
+  Batch batch_;
+};
+
+// Hash of the bytes of every parameter and moment.
+inline std::string state_hash(const Session& session) {
+  ContentHash hash;
+  const auto& persistents = session.module().persistents;
+  for (size_t i = 0; i < persistents.size(); ++i) {
+    auto kind = persistents[i].kind;
+    if (kind != PersistentKind::parameter && kind != PersistentKind::moment) continue;
+    TensorRef t = session.persistent(static_cast<int32_t>(i));
+    hash.update(t.data, static_cast<size_t>(t.type.bytes()));
+  }
+  return hash.hex();
+}
+
+}  // namespace anneal
