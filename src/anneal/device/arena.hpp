@@ -11,7 +11,8 @@ namespace anneal {
 class Arena {
  public:
   Arena() = default;
-  // Throws Error saying how much was asked for when the system has not got it.
+  // Throws UsageError where the machine has less memory than that, and Error where the system does
+  // not give it; both say how much was asked for.
   explicit Arena(int64_t bytes);
   ~Arena();
   Arena(Arena&& other) noexcept { swap(other); }

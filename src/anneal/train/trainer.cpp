@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "anneal/base/log.hpp"
+#include "anneal/base/memory_limit.hpp"
 #include "anneal/data/prepare.hpp"
 #include "anneal/device/cpu/isa.hpp"
 #include "anneal/device/cpu/matmul.hpp"
@@ -62,6 +63,7 @@ class Trainer {
   ExitCode run() {
     auto checkpoint = options_.resume ? folder_.checkpoint_to_resume() : std::nullopt;
     // What the config alone tells is checked before anything is written.
+    check_size();
     if (checkpoint) check_resume(*checkpoint);
     open_folder();
     data_.emplace(prepare(config_, folder_));
@@ -87,6 +89,18 @@ class Trainer {
   static constexpr const char* config_name = "anneal_state/config.toml";
   static constexpr const char* state_name = "anneal_state/run.json";
   static constexpr const char* tokenizer_name = "tokenizer.json";
+
+  // A model that cannot fit is refused before its texts are read and its programs are built.
+  void check_size() const {
+    double state = 2 * sizeof(float) * config_.model.matrix_elements();
+    auto limit = static_cast<double>(memory_limit());
+    if (limit == 0 || state <= limit) return;
+    throw UsageError(str("[model.layers] the weights and gradients of ", config_.model.layers,
+                         " layers of width ", config_.model.width, " alone need ",
+                         std::llround(state / 0x1p30), " GiB, and this machine gives ",
+                         std::llround(limit / 0x1p30),
+                         " GiB (fewer layers or a smaller model.width)"));
+  }
 
   void open_folder() {
     std::filesystem::create_directories(folder_.root);

@@ -5,12 +5,19 @@
 #include <cstring>
 
 #include "anneal/base/error.hpp"
+#include "anneal/base/memory_limit.hpp"
 #include "anneal/device/cpu/parallel.hpp"
 
 namespace anneal {
 
 Arena::Arena(int64_t bytes) : bytes_(bytes) {
   if (bytes == 0) return;
+  // Touching more than there is would end the process without a word.
+  if (int64_t limit = memory_limit(); limit > 0 && bytes > limit)
+    throw UsageError(str("[memory] the plan needs ", bytes >> 20, " MiB, and this machine gives ",
+                         limit >> 20,
+                         " MiB (a smaller train.micro_batch or model.width needs less, or "
+                         "train.recompute = \"block\"; see anneal plan)"));
   void* p = ::mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (p == MAP_FAILED)
