@@ -115,7 +115,9 @@ function(anneal_test_program name library)
     ${name} PRIVATE ANNEAL_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                     ANNEAL_PROGRAM="$<TARGET_FILE_DIR:${name}>/anneal")
   target_link_libraries(${name} PRIVATE ${library} GTest::gtest GTest::gtest_main)
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600)
+  # Threads that wait give way to others, so that tests do not crawl where the cores are shared.
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60
+                       PROPERTIES TIMEOUT 600 ENVIRONMENT OMP_WAIT_POLICY=passive)
 endfunction()
 
 function(anneal_program)

@@ -17,6 +17,7 @@ import subprocess
 import sys
 
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
+os.environ["TRANSFORMERS_VERBOSITY"] = "error"  # texts may be longer than a context here
 
 import numpy as np
 import torch

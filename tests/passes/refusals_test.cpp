@@ -178,5 +178,23 @@ TEST(Fuse, NoGradientIsAddedInAPassOfItsOwn) {
   }
 }
 
+// The update of a parameter reads and writes each of its tensors once; then its copy in low
+// precision, where it has one, is made.
+TEST(Fuse, TheUpdateOfAParameterIsOneNode) {
+  for (const char* kind : {"adamw", "adam", "sgd"}) {
+    for (const char* precision : {"fp32", "bf16"}) {
+      CpuTarget target;
+      Module module = build_sample(sample_models()[0].config);
+      PassOptions options{.precision = precision};
+      options.optimizer = {.kind = kind, .weight_decay = 0.1, .momentum = 0.9, .nesterov = true};
+      run_passes(module, options, target);
+      size_t copies = 0;
+      for (const Persistent& p : module.persistents) copies += p.kind == PersistentKind::copy;
+      EXPECT_EQ(module.programs.at("apply").order.size(), module.parameters().size() + copies)
+          << kind << " " << precision;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace anneal::testing

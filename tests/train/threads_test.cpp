@@ -66,11 +66,6 @@ Outcome train(const RunConfig& config, int threads, int64_t steps) {
   return outcome;
 }
 
-struct ModelKind {
-  const char* family;
-  const char* precision;
-};
-
 class Threads : public testing::TestWithParam<ModelKind> {};
 
 TEST_P(Threads, DoNotChangeABit) {
@@ -88,12 +83,8 @@ TEST_P(Threads, NorDoesHowOftenAProcessRunsIt) {
   EXPECT_EQ(train(config, 2, 2), train(config, 2, 2));
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, Threads,
-                         testing::Values(ModelKind{"gpt2", "fp32"}, ModelKind{"gpt2", "bf16"},
-                                         ModelKind{"llama", "fp32"}, ModelKind{"llama", "bf16"}),
-                         [](const auto& info) {
-                           return str(info.param.family, "_", info.param.precision);
-                         });
+INSTANTIATE_TEST_SUITE_P(Models, Threads, testing::ValuesIn(model_kinds),
+                         [](const auto& info) { return str(info.param); });
 
 // The same masks of dropout and the same mean over ragged targets, whatever the cut.
 TEST(Cuts, OfABatchGiveTheSameLossesToRounding) {

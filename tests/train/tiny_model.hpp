@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -33,6 +35,17 @@ inline RunConfig tiny_config(const std::string& family, const std::string& preci
   config.parallel.shards = 1;
   return config;
 }
+
+// Every family in every precision, to instantiate tests with.
+struct ModelKind {
+  const char* family;
+  const char* precision;
+  friend std::ostream& operator<<(std::ostream& out, const ModelKind& kind) {
+    return out << kind.family << "_" << kind.precision;
+  }
+};
+inline constexpr ModelKind model_kinds[] = {
+    {"gpt2", "fp32"}, {"gpt2", "bf16"}, {"llama", "fp32"}, {"llama", "bf16"}};
 
 // The global batch of one step: drawn tokens, and targets of which about a fifth does not count.
 class DrawnBatch {

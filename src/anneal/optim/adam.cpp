@@ -31,7 +31,7 @@ Value update_adam(UpdateBuilder& u, const OptimizerConfig& c) {
   return adam_step(u, c, u.parameter(), g);
 }
 
-std::vector<NamedScalar> adam_scalars(const OptimizerConfig& c, int64_t t, double lr) {
+NamedScalars adam_scalars(const OptimizerConfig& c, int64_t t, double lr) {
   double n = static_cast<double>(t);
   return {{"step_size", lr / (1 - std::pow(c.beta1, n))},
           {"inverse_root_bias2", 1 / std::sqrt(1 - std::pow(c.beta2, n))},

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <initializer_list>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "anneal/ir/builder.hpp"
 #include "anneal/optim/config.hpp"
@@ -33,8 +36,23 @@ class UpdateBuilder {
 };
 
 struct NamedScalar {
-  std::string name;
-  double value;
+  std::string_view name;
+  double value = 0;
+};
+
+// A few of them, without memory of its own: a training step asks for them and must not allocate.
+class NamedScalars {
+ public:
+  NamedScalars(std::initializer_list<NamedScalar> list) : size_(list.size()) {
+    ANNEAL_ASSERT(list.size() <= scalars_.size(), "an optimizer with ", list.size(), " scalars");
+    std::copy(list.begin(), list.end(), scalars_.begin());
+  }
+  const NamedScalar* begin() const { return scalars_.data(); }
+  const NamedScalar* end() const { return scalars_.data() + size_; }
+
+ private:
+  std::array<NamedScalar, 8> scalars_{};
+  size_t size_ = 0;
 };
 
 // An optimizer: nodes that compute the new value of a parameter, and the scalars that those nodes
@@ -42,7 +60,7 @@ struct NamedScalar {
 struct Optimizer {
   std::string_view kind;
   Value (*update)(UpdateBuilder&, const OptimizerConfig&);
-  std::vector<NamedScalar> (*scalars)(const OptimizerConfig&, int64_t t, double lr);
+  NamedScalars (*scalars)(const OptimizerConfig&, int64_t t, double lr);
 };
 
 // Throws UsageError naming optimizer.kind where there is none of that name.

@@ -50,7 +50,7 @@ void expect_follows(
   for (int64_t step = 1; step <= 100; ++step) {
     double lr = 1e-2 / std::sqrt(static_cast<double>(step));
     for (const NamedScalar& s : optimizer.scalars(config, step, lr))
-      state.inputs[s.name] = {{}, {s.value}};
+      state.inputs[std::string(s.name)] = {{}, {s.value}};
     for (size_t which = 0; which < 2; ++which) {
       std::string name(name_of(which ? Role::bias : Role::matrix));
       RefTensor g{{n}, {}};

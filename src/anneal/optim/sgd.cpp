@@ -18,9 +18,7 @@ Value update(UpdateBuilder& u, const OptimizerConfig& c) {
   return sub(b, u.parameter(), mul(b, g, u.scalar("lr")));
 }
 
-std::vector<NamedScalar> scalars(const OptimizerConfig&, int64_t, double lr) {
-  return {{"lr", lr}};
-}
+NamedScalars scalars(const OptimizerConfig&, int64_t, double lr) { return {{"lr", lr}}; }
 
 }  // namespace
 

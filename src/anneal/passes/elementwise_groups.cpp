@@ -1,6 +1,7 @@
 #include "anneal/passes/elementwise_groups.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_map>
 
 #include "anneal/ops/elementwise/elementwise.hpp"
@@ -13,11 +14,8 @@ constexpr size_t max_group_inputs = 16;
 constexpr size_t max_group_outputs = 6;
 constexpr size_t max_group_code = 48;
 
-struct Group {
-  std::vector<NodeId> nodes;  // in program order
-  Shape shape;
-  Phase phase;
-};
+// Nodes that become one, in program order.
+using Group = std::vector<NodeId>;
 
 class Grouping {
  public:
@@ -28,27 +26,27 @@ class Grouping {
     for (const auto& out : program.outputs) is_output_[static_cast<size_t>(out.value.id)] = true;
     for (NodeId n : program.order)
       for (Value v : program.node(n).outputs)
-        if (int32_t p = program.info(v).stores; p >= 0)
-          stored_at_[p] = position_[static_cast<size_t>(n)];
+        if (int32_t p = program.info(v).stores; p >= 0) stored_by_[p] = n;
   }
 
+  // Each node, in program order, joins the groups that its inputs come from, and by that makes one
+  // group of several where they can be one.
   void form() {
     for (NodeId n : program_.order) {
       const Node& node = program_.node(n);
       if (!node.op->elementwise) continue;
-      int best = -1;
+      std::vector<NodeId> nodes = {n};
       for (Value v : node.inputs) {
         NodeId producer = v ? program_.info(v).producer : -1;
-        if (producer < 0) continue;
-        int g = group_of_[static_cast<size_t>(producer)];
-        if (g > best && can_join(g, n)) best = g;
+        int g = producer < 0 ? -1 : group_of_[static_cast<size_t>(producer)];
+        if (g < 0 || contains(nodes, producer)) continue;
+        std::vector<NodeId> united = merged(groups_[static_cast<size_t>(g)], nodes);
+        if (!can_be_one(united)) continue;
+        nodes = std::move(united);
+        groups_[static_cast<size_t>(g)].clear();
       }
-      if (best < 0) {
-        best = static_cast<int>(groups_.size());
-        groups_.push_back({{}, shape_of(n), node.phase});
-      }
-      groups_[static_cast<size_t>(best)].nodes.push_back(n);
-      group_of_[static_cast<size_t>(n)] = best;
+      for (NodeId m : nodes) group_of_[static_cast<size_t>(m)] = static_cast<int>(groups_.size());
+      groups_.push_back(std::move(nodes));
     }
   }
 
@@ -57,9 +55,9 @@ class Grouping {
     std::unordered_map<NodeId, NodeId> fused_at;
     std::vector<bool> gone(static_cast<size_t>(program_.node_count()), false);
     for (const Group& group : groups_) {
-      if (group.nodes.size() < 2) continue;
-      for (NodeId n : group.nodes) gone[static_cast<size_t>(n)] = true;
-      fused_at[group.nodes.back()] = fused_node(group);
+      if (group.size() < 2) continue;
+      for (NodeId n : group) gone[static_cast<size_t>(n)] = true;
+      fused_at[group.back()] = fused_node(group);
     }
     std::vector<NodeId> order;
     for (NodeId n : program_.order) {
@@ -75,69 +73,76 @@ class Grouping {
  private:
   Shape shape_of(NodeId n) const { return program_.type(program_.node(n).outputs[0]).shape; }
 
-  bool in_group(Value v, int g) const {
+  bool before(NodeId a, NodeId b) const {
+    return position_[static_cast<size_t>(a)] < position_[static_cast<size_t>(b)];
+  }
+
+  bool contains(const Group& group, NodeId n) const {
+    return std::binary_search(group.begin(), group.end(), n,
+                              [this](NodeId a, NodeId b) { return before(a, b); });
+  }
+
+  Group merged(const Group& a, const Group& b) const {
+    Group result;
+    std::merge(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(result),
+               [this](NodeId x, NodeId y) { return before(x, y); });
+    return result;
+  }
+
+  bool inside(Value v, const Group& group) const {
     NodeId producer = program_.info(v).producer;
-    return producer >= 0 && group_of_[static_cast<size_t>(producer)] == g;
+    return producer >= 0 && contains(group, producer);
   }
 
-  bool read_outside(Value v, int g, NodeId joining) const {
+  bool read_outside(Value v, const Group& group) const {
     if (is_output_[static_cast<size_t>(v.id)] || program_.info(v).stores >= 0) return true;
-    for (NodeId r : readers_[static_cast<size_t>(v.id)])
-      if (r != joining && group_of_[static_cast<size_t>(r)] != g) return true;
-    return false;
+    const auto& readers = readers_[static_cast<size_t>(v.id)];
+    return std::any_of(readers.begin(), readers.end(),
+                       [&](NodeId r) { return !contains(group, r); });
   }
 
-  // The group moves to n's place: nothing outside may read its results before that, nor may what it
-  // reads have been overwritten by then.
-  bool can_join(int g, NodeId n) const {
-    const Group& group = groups_[static_cast<size_t>(g)];
-    if (group.phase != program_.node(n).phase || !(group.shape == shape_of(n))) return false;
-    int32_t here = position_[static_cast<size_t>(n)];
+  std::vector<Value> inputs_of(const Group& group) const {
     std::vector<Value> inputs;
-    size_t outputs = 0, code = 0;
-    auto add_inputs = [&](NodeId m) {
-      for (Value v : program_.node(m).inputs) {
-        if (!in_group(v, g) && std::find(inputs.begin(), inputs.end(), v) == inputs.end())
+    for (NodeId n : group)
+      for (Value v : program_.node(n).inputs)
+        if (!inside(v, group) && std::find(inputs.begin(), inputs.end(), v) == inputs.end())
           inputs.push_back(v);
-      }
-      code += program_.node(m).attrs.as<ElementwiseAttrs>().code.size();
-    };
-    for (NodeId m : group.nodes) {
-      add_inputs(m);
-      for (Value v : program_.node(m).outputs) {
-        outputs += read_outside(v, g, n);
+    return inputs;
+  }
+
+  // The fused node stands at the place of the group's last: nothing outside may read its results
+  // before that, nor may what it reads have been overwritten by then.
+  bool can_be_one(const Group& group) const {
+    NodeId last = group.back();
+    size_t outputs = 0, code = 0;
+    for (NodeId m : group) {
+      const Node& node = program_.node(m);
+      if (node.phase != program_.node(last).phase || !(shape_of(m) == shape_of(last))) return false;
+      code += node.attrs.as<ElementwiseAttrs>().code.size();
+      for (Value v : node.outputs) {
+        outputs += read_outside(v, group);
         for (NodeId r : readers_[static_cast<size_t>(v.id)])
-          if (r != n && group_of_[static_cast<size_t>(r)] != g &&
-              position_[static_cast<size_t>(r)] < here)
-            return false;
+          if (before(r, last) && !contains(group, r)) return false;
       }
     }
-    add_inputs(n);
+    std::vector<Value> inputs = inputs_of(group);
     for (Value v : inputs) {
       int32_t p = program_.info(v).persistent;
-      auto stored = p >= 0 ? stored_at_.find(p) : stored_at_.end();
-      if (stored == stored_at_.end() || stored->second >= here) continue;
-      bool by_the_group = std::any_of(group.nodes.begin(), group.nodes.end(), [&](NodeId m) {
-        return position_[static_cast<size_t>(m)] == stored->second;
-      });
-      if (!by_the_group) return false;
+      auto stored = p >= 0 ? stored_by_.find(p) : stored_by_.end();
+      if (stored == stored_by_.end() || !before(stored->second, last)) continue;
+      if (!contains(group, stored->second)) return false;
     }
     return inputs.size() <= max_group_inputs && code <= max_group_code &&
-           outputs + program_.node(n).outputs.size() <= max_group_outputs;
+           outputs <= max_group_outputs;
   }
 
   NodeId fused_node(const Group& group) {
-    int g = group_of_[static_cast<size_t>(group.nodes[0])];
     ElementwiseAttrs fused;
-    std::vector<Value> inputs, outputs;
-    for (NodeId n : group.nodes)
-      for (Value v : program_.node(n).inputs)
-        if (!in_group(v, g) && std::find(inputs.begin(), inputs.end(), v) == inputs.end())
-          inputs.push_back(v);
+    std::vector<Value> inputs = inputs_of(group), outputs;
     fused.inputs = static_cast<int32_t>(inputs.size());
     std::unordered_map<int32_t, int32_t> operand_of;  // value id -> operand
     for (size_t i = 0; i < inputs.size(); ++i) operand_of[inputs[i].id] = static_cast<int32_t>(i);
-    for (NodeId n : group.nodes) {
+    for (NodeId n : group) {
       const Node& node = program_.node(n);
       const auto& attrs = node.attrs.as<ElementwiseAttrs>();
       auto base = fused.inputs + static_cast<int32_t>(fused.code.size());
@@ -152,7 +157,7 @@ class Grouping {
       }
       for (size_t o = 0; o < node.outputs.size(); ++o) {
         operand_of[node.outputs[o].id] = operand(attrs.results[o]);
-        if (read_outside(node.outputs[o], g, -1)) outputs.push_back(node.outputs[o]);
+        if (read_outside(node.outputs[o], group)) outputs.push_back(node.outputs[o]);
       }
     }
     std::vector<TensorType> types;
@@ -160,7 +165,7 @@ class Grouping {
       fused.results.push_back(operand_of.at(v.id));
       types.push_back(program_.type(v));
     }
-    Node node = program_.node(group.nodes.back());
+    Node node = program_.node(group.back());
     node.inputs = inputs;
     node.attrs = Attrs::of(std::move(fused));
     NodeId id = program_.add_node(std::move(node), types);
@@ -178,7 +183,7 @@ class Grouping {
   std::vector<std::vector<NodeId>> readers_;
   std::vector<int> group_of_;
   std::vector<bool> is_output_;
-  std::unordered_map<int32_t, int32_t> stored_at_;  // persistent -> position
+  std::unordered_map<int32_t, NodeId> stored_by_;  // persistent -> node
   std::vector<Group> groups_;
   std::vector<std::pair<Value, Value>> renamed_;
 };

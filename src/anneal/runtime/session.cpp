@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "anneal/base/rng.hpp"
+#include "anneal/device/cpu/matmul.hpp"
 #include "anneal/device/cpu/parallel.hpp"
 #include "anneal/runtime/executable.hpp"
 
@@ -42,6 +43,7 @@ Session::Session(Module module, Plan plan, CpuTarget& target)
     executables_[name] =
         std::make_unique<Executable>(program, plan_.programs.at(name), target, arena_);
   target.trim();
+  cpu_matmul_prepare_threads();
 }
 
 Executable& Session::program(const std::string& name) {

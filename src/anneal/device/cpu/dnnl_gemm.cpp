@@ -61,6 +61,11 @@ dnnl::matmul::primitive_desc primitive_desc(const MatmulSpec& s, const Descripto
 
 }  // namespace
 
+void cpu_matmul_prepare_threads() {
+#pragma omp parallel
+  cpu_stream();
+}
+
 struct DnnlGemm::Impl {
   dnnl::matmul primitive;
   dnnl::memory a, b, bias, c, scratchpad;

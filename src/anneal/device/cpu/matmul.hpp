@@ -40,6 +40,10 @@ class CpuMatmul {
   std::unique_ptr<Impl> impl_;
 };
 
+// Makes what the library needs once a thread, for all threads that kernels use, so that no later
+// run() has to.
+void cpu_matmul_prepare_threads();
+
 // Whether bf16 products run natively here rather than through f32.
 bool cpu_matmul_has_native_bf16();
 
