@@ -36,8 +36,8 @@ ExitCode run(const EvalArguments& a) {
   PrepareOptions options;
   options.directory = scratch.path();
   options.threads = static_cast<int>(a.threads);
-  options.requirements = {
-      .context = directory.config.context, .vocab_size = directory.config.vocab_size, .seed = 1};
+  // Whether there is enough for one sequence is for the reader to say, which names --data.
+  options.requirements = {.vocab_size = directory.config.vocab_size};
   PreparedData data = prepare_data(config, options);
   auto model = load_model(directory.path, {.evaluate = true, .micro_batch = a.batch});
   int64_t samples = data.train.samples(directory.config.context);
