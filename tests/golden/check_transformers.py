@@ -127,7 +127,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=pathlib.Path)
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build/release"))
-    parser.add_argument("--text", type=pathlib.Path, help="UTF-8 text for the loss")
+    parser.add_argument("--text", type=pathlib.Path, help=f"UTF-8 text for the loss, without '{END}', which transformers takes for "
+                        "the token and Anneal for text (default: README.md)")
     arguments = parser.parse_args()
     anneal = arguments.build / "anneal"
     tokenizer = transformers.AutoTokenizer.from_pretrained(arguments.model)
@@ -140,7 +141,7 @@ def main():
     check("no tensor missing or unexpected", not info["missing_keys"] and not info["unexpected_keys"],
           " ".join(map(str, list(info["missing_keys"]) + list(info["unexpected_keys"]))))
     check_tokenizer(check, anneal, arguments.model, tokenizer)
-    source = arguments.text or pathlib.Path(__file__)
+    source = arguments.text or pathlib.Path(__file__).parents[2] / "README.md"
     tokens = tokenizer(read(source)[:20000], add_special_tokens=False)["input_ids"]
     tokens = tokens[:hf.config.max_position_embeddings]
     check_logits(check, arguments.build, arguments.model, hf, tokens)
