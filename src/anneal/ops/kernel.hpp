@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "anneal/device/library_memory.hpp"
 #include "anneal/ir/op_def.hpp"
 
 namespace anneal {
@@ -31,6 +32,7 @@ class Kernel {
  public:
   virtual ~Kernel() = default;
   virtual int64_t workspace_bytes() const { return 0; }
+  virtual LibraryMemory library_memory() const { return {}; }
   virtual void run(const KernelArgs& args) const = 0;
 };
 

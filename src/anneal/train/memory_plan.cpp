@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "anneal/device/cpu/parallel.hpp"
 #include "anneal/passes/liveness.hpp"
 
 namespace anneal {
@@ -28,9 +29,8 @@ const char* class_of(PersistentKind kind) {
 }  // namespace
 
 int64_t primitive_bytes(const CpuTarget& target) {
-  // Measured with oneDNN 2.6: generated code and descriptors of one matrix-product tile shape.
-  constexpr int64_t bytes_per_kernel = 24 << 10;
-  return static_cast<int64_t>(target.kernel_count()) * bytes_per_kernel;
+  LibraryMemory memory = target.library_memory();
+  return memory.held + memory.packing * thread_count();
 }
 
 MemoryTable memory_table(const Module& module, const Plan& plan, Target& target) {

@@ -10,8 +10,8 @@
 
 namespace anneal {
 
-// Memory of compiled kernels outside the arena: library primitives with their generated code,
-// argument tables, and the library's own packing buffers.
+// Memory of compiled kernels outside the arena: what the library's primitives keep, and the packed
+// operands of one product on every thread.
 int64_t primitive_bytes(const CpuTarget& target);
 
 // One row of the memory table: a layer ("h.3", "embed", …) with its bytes by class.

@@ -79,6 +79,16 @@ int64_t CpuMatmul::workspace_bytes() const {
          impl_->scratchpad * static_cast<int64_t>(impl_->tiles.size());
 }
 
+LibraryMemory CpuMatmul::library_memory() const {
+  // Seen with oneDNN 2.6: what a primitive keeps, and packed copies of both operands, whose rows
+  // and columns are rounded up to whole register tiles.
+  constexpr int64_t primitive_bytes = 12 << 10;
+  LibraryMemory memory{.held = static_cast<int64_t>(impl_->tiles.size()) * primitive_bytes};
+  int64_t rows = tile_extent(impl_->native.m), columns = tile_extent(impl_->native.n);
+  memory.packing = (rows + columns) * impl_->native.k * size_of(impl_->native.a) * 5 / 4;
+  return memory;
+}
+
 void CpuMatmul::run(const void* a, const void* b, const void* bias, void* c,
                     std::byte* workspace) const {
   const Impl& i = *impl_;

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "anneal/base/dtype.hpp"
+#include "anneal/device/library_memory.hpp"
 
 namespace anneal {
 
@@ -33,6 +34,7 @@ class CpuMatmul {
   CpuMatmul& operator=(CpuMatmul&&) noexcept;
 
   int64_t workspace_bytes() const;
+  LibraryMemory library_memory() const;
   void run(const void* a, const void* b, const void* bias, void* c, std::byte* workspace) const;
 
  private:

@@ -35,6 +35,11 @@ class HeadLossKernel final : public Kernel {
  public:
   HeadLossKernel(const OpCall& call, bool gradient);
   int64_t workspace_bytes() const override { return workspace_; }
+  LibraryMemory library_memory() const override {
+    LibraryMemory memory;
+    for (const CpuMatmul& product : products_) memory += product.library_memory();
+    return memory;
+  }
   void run(const KernelArgs& args) const override;
 
  private:
