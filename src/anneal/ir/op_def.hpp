@@ -129,10 +129,6 @@ struct OpDef {
   bool elementwise = false;
   // Whether, with these attributes, the output is the plain sum of its two inputs.
   bool (*sums_inputs)(const OpCall&) = nullptr;
-  // Draws from a counter-based random stream named by the attributes.
-  bool random = false;
-  // Cheap enough to be computed again rather than saved.
-  bool cheap_to_recompute = false;
   // Identity on one rank: a collective whose gradient convention its header states.
   bool collective = false;
 

@@ -40,7 +40,7 @@ struct NamedValue {
 };
 
 // A straight-line program in single-assignment form. `order` lists the nodes that run, first to
-// last; nodes and values that are no longer used stay in the pools until compact().
+// last; nodes and values that are no longer used stay in the pools.
 class Program {
  public:
   std::vector<NamedValue> outputs;

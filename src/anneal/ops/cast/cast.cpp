@@ -29,8 +29,7 @@ const OpDef& cast_op() {
                            .infer = infer,
                            .reference = reference,
                            .vjp = vjp,
-                           .low_accept = bit(0),
-                           .cheap_to_recompute = true};
+                           .low_accept = bit(0)};
   return op;
 }
 

@@ -22,8 +22,7 @@ const OpDef& constant_op() {
                            .max_inputs = 0,
                            .infer = infer,
                            .reference = reference,
-                           .vjp = vjp,
-                           .cheap_to_recompute = true};
+                           .vjp = vjp};
   return op;
 }
 

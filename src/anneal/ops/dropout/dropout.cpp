@@ -44,8 +44,6 @@ const OpDef& dropout_op() {
                            .low_accept = bit(0),
                            .low_outputs = bit(0),
                            .low_follows = true,
-                           .random = true,
-                           .cheap_to_recompute = true,
                            .may_alias = in_place};
   return op;
 }

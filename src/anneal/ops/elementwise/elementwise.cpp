@@ -136,7 +136,6 @@ const OpDef& elementwise_op() {
                            .low_follows = true,
                            .elementwise = true,
                            .sums_inputs = sums_inputs,
-                           .cheap_to_recompute = true,
                            .may_alias = aliases()};
   return op;
 }

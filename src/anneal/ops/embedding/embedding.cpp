@@ -65,8 +65,7 @@ const OpDef& embedding_op() {
                            .infer = infer,
                            .reference = reference,
                            .vjp = vjp,
-                           .cost = cost,
-                           .cheap_to_recompute = true};
+                           .cost = cost};
   return op;
 }
 

@@ -80,7 +80,6 @@ const OpDef& rmsnorm_op() {
                            .cost = cost,
                            .low_accept = bit(0),
                            .low_outputs = bit(0),
-                           .cheap_to_recompute = true,
                            .may_alias = may_alias};
   return op;
 }

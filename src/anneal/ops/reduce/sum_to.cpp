@@ -71,8 +71,7 @@ const OpDef& broadcast_op() {
                            .vjp = vjp_broadcast,
                            .low_accept = bit(0),
                            .low_outputs = bit(0),
-                           .low_follows = true,
-                           .cheap_to_recompute = true};
+                           .low_follows = true};
   return op;
 }
 

@@ -63,7 +63,6 @@ const OpDef& rope_op() {
                            .low_accept = bit(0),
                            .low_outputs = bit(0),
                            .low_follows = true,
-                           .cheap_to_recompute = true,
                            .may_alias = in_place};
   return op;
 }

@@ -77,8 +77,7 @@ const OpDef& swiglu_op() {
                            .cost = cost,
                            .low_accept = all_bits,
                            .low_outputs = bit(0),
-                           .low_follows = true,
-                           .cheap_to_recompute = true};
+                           .low_follows = true};
   return op;
 }
 
