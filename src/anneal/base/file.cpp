@@ -89,10 +89,21 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
   sync_path(parent.empty() ? "." : parent);
 }
 
+namespace {
+
+bool synced(int fd) {
+  int result;
+  do result = ::fsync(fd);
+  while (result != 0 && errno == EINTR);
+  return result == 0;
+}
+
+}  // namespace
+
 void sync_path(const std::filesystem::path& path) {
   Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   if (file.fd < 0) fail(path, "open");
-  if (::fsync(file.fd) != 0) fail(path, "sync");
+  if (!synced(file.fd)) fail(path, "sync");
 }
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
@@ -131,7 +142,7 @@ void FileWriter::write(const void* data, size_t bytes) {
 }
 
 void FileWriter::sync() {
-  if (::fsync(fd_) != 0) fail(path_, "sync");
+  if (!synced(fd_)) fail(path_, "sync");
 }
 
 TemporaryDirectory::TemporaryDirectory() {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <set>
 
+#include "anneal/base/background_thread.hpp"
 #include "anneal/base/error.hpp"
 #include "anneal/base/log.hpp"
 #include "anneal/checkpoint/folders.hpp"
@@ -98,7 +99,7 @@ SaveReport CheckpointWriter::save(const CheckpointContent& content) {
     write_files(content, job);
     report.bytes = job.manifest.bytes();
     finished_ = false;
-    thread_ = std::thread([this, job, start]() mutable {
+    thread_ = background_thread([this, job, start]() mutable {
       try {
         finish(job);
         total_seconds_ = seconds_since(start);

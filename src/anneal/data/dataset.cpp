@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "anneal/base/error.hpp"
+#include "anneal/base/hash.hpp"
 
 namespace anneal {
 
@@ -38,6 +39,16 @@ int64_t TokenDataset::text_bytes() const {
     total += shard.info().text_bytes;
   }
   return total;
+}
+
+std::string TokenDataset::checksum() const {
+  ContentHash all;
+  for (const TokenShard& shard : shards_) {
+    const std::string& one = shard.info().checksum;
+    if (one.empty()) return "";
+    all.update(one.data(), one.size());
+  }
+  return all.hex();
 }
 
 int64_t TokenDataset::samples(int64_t context) const {

@@ -21,6 +21,8 @@ class TokenDataset {
   const std::string& tokenizer_hash() const { return tokenizer_hash_; }
   int64_t documents() const;   // 0 when a shard does not know
   int64_t text_bytes() const;  // -1 when a shard does not know
+  // Of all tokens in their order, from the shards' own; "" when a shard does not know.
+  std::string checksum() const;
   const std::vector<TokenShard>& shards() const { return shards_; }
 
   // Samples of T tokens: floor((tokens - 1) / T). Sample i is tokens [i*T, i*T + T), its targets

@@ -8,8 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include "anneal/base/background_thread.hpp"
 #include "anneal/base/error.hpp"
-#include "anneal/data/background_thread.hpp"
 #include "anneal/data/order.hpp"
 
 namespace anneal {

@@ -6,8 +6,8 @@
 #include <mutex>
 #include <thread>
 
+#include "anneal/base/background_thread.hpp"
 #include "anneal/base/error.hpp"
-#include "anneal/data/background_thread.hpp"
 
 namespace anneal {
 namespace {

@@ -18,8 +18,8 @@ std::string_view name_of(Role role);
 bool decays(Role role);
 
 struct Init {
-  enum class Kind : uint8_t { zeros, ones, normal, uniform } kind = Kind::zeros;
-  double scale = 0;  // standard deviation, or half width of the uniform range
+  enum class Kind : uint8_t { zeros, ones, normal } kind = Kind::zeros;
+  double scale = 0;  // standard deviation
   bool operator==(const Init&) const = default;
 };
 

@@ -94,7 +94,8 @@ struct Subsumes {
   int outputs = 0;
 };
 
-inline constexpr uint32_t bit(int i) { return 1u << i; }
+// Inputs and outputs beyond the 32nd have no bit, hence none of the properties that bits state.
+inline constexpr uint32_t bit(int i) { return i < 32 ? 1u << i : 0; }
 inline constexpr uint32_t all_bits = ~0u;
 
 // Everything the system knows about an op. Passes read these facts and never ask which op it is.

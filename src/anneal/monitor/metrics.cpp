@@ -36,6 +36,13 @@ MetricsWriter::~MetricsWriter() {
   if (fd_ >= 0) close(fd_);
 }
 
+void MetricsWriter::sync() {
+  std::lock_guard lock(mutex_);
+  // Pipes and the like cannot be synced (EINVAL), and need not be.
+  if (fd_ >= 0 && ::fdatasync(fd_) != 0 && errno != EINTR && errno != EINVAL && errno != EROFS)
+    report("cannot sync", errno);
+}
+
 int64_t MetricsWriter::lost_lines() const {
   std::lock_guard lock(mutex_);
   return lost_lines_;

@@ -109,6 +109,8 @@ class MetricsWriter {
   void write(const AlertEvent& event);
   void write(const EndEvent& event);
 
+  // Makes what was written survive a loss of power.
+  void sync();
   int64_t lost_lines() const;
 
  private:

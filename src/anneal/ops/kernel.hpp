@@ -26,8 +26,8 @@ struct KernelArgs {
 };
 
 // One op at one set of types and attributes on the CPU. Made when a plan is compiled; run() never
-// allocates, never throws, keeps nothing between runs, and gives the same bits for any number of
-// threads: threads split outputs, never reductions.
+// allocates, leaves no trace between runs, throws only where a library fails, and gives the same
+// bits for any number of threads: threads split outputs, never reductions.
 class Kernel {
  public:
   virtual ~Kernel() = default;

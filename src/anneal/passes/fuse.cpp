@@ -13,6 +13,13 @@
 namespace anneal {
 namespace {
 
+// Whether a value is wanted beyond the program's nodes: as an output or as a persistent's content.
+bool leaves_program(const Program& program, Value v) {
+  return program.info(v).stores >= 0 ||
+         std::any_of(program.outputs.begin(), program.outputs.end(),
+                     [&](const auto& out) { return out.value == v; });
+}
+
 // add(acc, f(…)) with f able to accumulate: f(…, acc).
 void fuse_accumulation(Program& program) {
   for (NodeId n : std::vector<NodeId>(program.order)) {
@@ -23,10 +30,10 @@ void fuse_accumulation(Program& program) {
     if (producer < 0 || target == term) continue;
     auto readers = program.readers();
     const auto& sole = readers[static_cast<size_t>(term.id)];
-    if (sole.size() != 1 || program.info(term).stores >= 0) continue;
-    bool is_output = std::any_of(program.outputs.begin(), program.outputs.end(),
-                                 [&](const auto& out) { return out.value == term; });
-    if (is_output || program.type(target) != program.type(sum.outputs[0])) continue;
+    if (sole.size() != 1 || program.node(producer).phase != sum.phase) continue;
+    // Both vanish as values of their own.
+    if (leaves_program(program, term) || leaves_program(program, target)) continue;
+    if (program.type(target) != program.type(sum.outputs[0])) continue;
     // The target is overwritten in place: nobody else may read it, and it must exist by then.
     if (readers[static_cast<size_t>(target.id)].size() != 1) continue;
     auto position = positions_of(program);

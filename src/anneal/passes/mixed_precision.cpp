@@ -19,20 +19,34 @@ constexpr DType low = DType::bf16;
 
 bool is_low(const Program& program, Value v) { return program.type(v).dtype == low; }
 
+// Whether the float tensors among a node's inputs are low, and there are such.
 bool all_float_tensors_low(const Program& program, const Node& node) {
+  bool any = false;
   for (Value v : node.inputs) {
-    if (!v || program.type(v).shape.rank() == 0) continue;
-    if (is_float(program.type(v).dtype) && !is_low(program, v)) return false;
+    if (!v || program.type(v).shape.rank() == 0 || !is_float(program.type(v).dtype)) continue;
+    if (!is_low(program, v)) return false;
+    any = true;
   }
-  return true;
+  return any;
+}
+
+// Marks a gradient and every term of the sum that makes it: all are parts of one FP32 sum.
+void keep_terms(const Program& program, Value v, std::vector<bool>& kept) {
+  kept[static_cast<size_t>(v.id)] = true;
+  NodeId n = program.info(v).producer;
+  if (n < 0) return;
+  const Node& node = program.node(n);
+  if (node.phase != Phase::backward || !node.op->sums_inputs ||
+      !node.op->sums_inputs(program.call(n)))
+    return;
+  for (Value term : node.inputs) keep_terms(program, term, kept);
 }
 
 void assign_storage(Program& program) {
   auto readers = program.readers();
   std::vector<bool> kept(static_cast<size_t>(program.value_count()), false);
   for (const auto& out : program.outputs) kept[static_cast<size_t>(out.value.id)] = true;
-  for (const auto& [parameter, value] : program.gradients)
-    kept[static_cast<size_t>(value.id)] = true;
+  for (const auto& [parameter, value] : program.gradients) keep_terms(program, value, kept);
 
   auto accepted = [&](Value v) {
     for (NodeId n : readers[static_cast<size_t>(v.id)]) {

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cctype>
 #include <unordered_map>
 
 #include "anneal/ir/builder.hpp"

@@ -21,9 +21,8 @@ class Insertions {
  public:
   std::vector<NodeId>& before(NodeId n) { return before_[n]; }
   std::vector<NodeId>& after(NodeId n) { return after_[n]; }
-  std::vector<NodeId>& at_start() { return start_; }
   void apply(Program& program) {
-    std::vector<NodeId> order = start_;
+    std::vector<NodeId> order;
     auto append = [&](const auto& map, NodeId n) {
       if (auto it = map.find(n); it != map.end())
         order.insert(order.end(), it->second.begin(), it->second.end());
@@ -38,7 +37,6 @@ class Insertions {
 
  private:
   std::unordered_map<NodeId, std::vector<NodeId>> before_, after_;
-  std::vector<NodeId> start_;
 };
 
 // Removes from the order the nodes for which `drop` holds.

@@ -32,6 +32,8 @@ void merge_subsumed(Program& program) {
     for (NodeId m : std::vector<NodeId>(program.order)) {
       const Node& other = program.node(m);
       if (other.op != s.op || !(other.attrs == node.attrs)) continue;
+      if (std::min(other.inputs.size(), node.inputs.size()) < static_cast<size_t>(s.inputs))
+        continue;
       if (!std::equal(other.inputs.begin(), other.inputs.begin() + s.inputs, node.inputs.begin()))
         continue;
       bool read_before = false, other_type = false;

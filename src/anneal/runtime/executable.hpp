@@ -45,7 +45,6 @@ class Executable {
   const TensorRef& output(std::string_view name) const;
   bool has_output(std::string_view name) const;
   const std::vector<std::pair<std::string, TensorRef>>& outputs() const { return outputs_; }
-  size_t steps() const { return steps_.size(); }
 
  private:
   struct Step {

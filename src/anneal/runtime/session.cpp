@@ -25,9 +25,6 @@ void fill(const Persistent& p, const TensorRef& tensor, uint64_t seed) {
         auto drawn = normal_pair(words);
         values[0] = drawn[0] * scale;
         values[1] = drawn[1] * scale;
-      } else if (p.init.kind == Init::Kind::uniform) {
-        values[0] = (2 * uniform_double(words[0], words[1]) - 1) * scale;
-        values[1] = (2 * uniform_double(words[2], words[3]) - 1) * scale;
       }
       for (int64_t k = 0; k < 2 && 2 * pair + k < n; ++k)
         out[static_cast<size_t>(2 * pair + k)] = static_cast<float>(values[k]);

@@ -59,7 +59,6 @@ std::vector<TensorView> state_tensors(const Session& session) {
 
 void load_model_tensors(Session& session, const ModelConfig& config, const SafetensorsFile& file) {
   auto tensors = hf_tensors(session.module(), config);
-  // Hugging Face's files of tied models may name the head as well, and GPT-2's the causal masks.
   expect_same_names(file, tensors);
   for (const HfTensor& t : tensors) {
     file.expect_shape(t.name, t.shape);
@@ -125,9 +124,9 @@ std::string run_state_json(const RunState& state) {
                                  {"step", state.step},
                                  {"tokens", state.tokens},
                                  {"data_tokens", state.data_tokens},
-                                 {"instruction_set", state.instruction_set}};
-  json["best_validation_loss"] =
-      state.best_validation_loss ? nlohmann::ordered_json(*state.best_validation_loss) : nullptr;
+                                 {"data_checksum", state.data_checksum},
+                                 {"instruction_set", state.instruction_set},
+                                 {"library", state.library}};
   return json.dump(2) + "\n";
 }
 
@@ -145,10 +144,13 @@ RunState parse_run_state(std::string_view text, const std::string& where) {
   state.step = number("step");
   state.tokens = number("tokens");
   if (json.contains("data_tokens")) state.data_tokens = number("data_tokens");
-  if (json.contains("instruction_set") && json["instruction_set"].is_string())
-    state.instruction_set = json["instruction_set"];
-  if (json.contains("best_validation_loss") && json["best_validation_loss"].is_number())
-    state.best_validation_loss = json["best_validation_loss"].get<double>();
+  auto text_of = [&](const char* key) -> std::string {
+    if (!json.contains(key) || !json[key].is_string()) return "";
+    return json[key].get<std::string>();
+  };
+  state.data_checksum = text_of("data_checksum");
+  state.instruction_set = text_of("instruction_set");
+  state.library = text_of("library");
   return state;
 }
 

@@ -41,11 +41,12 @@ ModelDirectory open_model_directory(const std::filesystem::path& path);
 
 // What a checkpoint says about where the run stood.
 struct RunState {
-  int64_t step = 0;          // updates done; also the loader's position
-  int64_t tokens = 0;        // seen so far
-  int64_t data_tokens = -1;  // of the training data; -1: not recorded
+  int64_t step = 0;           // updates done; also the loader's position
+  int64_t tokens = 0;         // seen so far
+  int64_t data_tokens = -1;   // of the training data; -1: not recorded
+  std::string data_checksum;  // of its tokens; "": unknown
   std::string instruction_set;
-  std::optional<double> best_validation_loss;
+  std::string library;  // that computes the matrix products; "": not recorded
 };
 std::string run_state_json(const RunState& state);
 RunState parse_run_state(std::string_view json, const std::string& where);

@@ -1,5 +1,10 @@
 #include "anneal/train/run_folder.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+#include <cerrno>
+
 #include "anneal/base/error.hpp"
 #include "anneal/base/log.hpp"
 
@@ -24,6 +29,19 @@ std::optional<CheckpointInfo> RunFolder::checkpoint_to_resume() const {
     throw UsageError(
         str("[", checkpoints().string(), "] holds no valid checkpoint to resume from"));
   return newest;
+}
+
+RunLock::RunLock(const RunFolder& folder)
+    : fd_(::open(folder.root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+  if (fd_ < 0 || ::flock(fd_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+  ::close(fd_);
+  throw UsageError(str("[", folder.root.string(),
+                       "] another process trains in this folder (wait for it, stop it, or "
+                       "choose another one with --out)"));
+}
+
+RunLock::~RunLock() {
+  if (fd_ >= 0) ::close(fd_);
 }
 
 }  // namespace anneal

@@ -24,4 +24,17 @@ struct RunFolder {
   std::optional<CheckpointInfo> checkpoint_to_resume() const;
 };
 
+// Held while a run trains in its folder: two would tear each other's files. Throws UsageError where
+// another process holds it. File systems that cannot lock are taken as they are.
+class RunLock {
+ public:
+  explicit RunLock(const RunFolder& folder);
+  ~RunLock();
+  RunLock(const RunLock&) = delete;
+  RunLock& operator=(const RunLock&) = delete;
+
+ private:
+  int fd_ = -1;
+};
+
 }  // namespace anneal

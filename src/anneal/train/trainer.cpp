@@ -61,11 +61,13 @@ class Trainer {
       : config_(std::move(config)), options_(options), folder_{options.out} {}
 
   ExitCode run() {
-    auto checkpoint = options_.resume ? folder_.checkpoint_to_resume() : std::nullopt;
     // What the config alone tells is checked before anything is written.
     check_size();
+    std::filesystem::create_directories(folder_.root);
+    RunLock lock(folder_);
+    auto checkpoint = options_.resume ? folder_.checkpoint_to_resume() : std::nullopt;
     if (checkpoint) check_resume(*checkpoint);
-    open_folder();
+    open_log_file(folder_.log().string());
     data_.emplace(prepare(config_, folder_));
     resolve();
     if (checkpoint) {
@@ -102,11 +104,6 @@ class Trainer {
                          " GiB (fewer layers or a smaller model.width)"));
   }
 
-  void open_folder() {
-    std::filesystem::create_directories(folder_.root);
-    open_log_file(folder_.log().string());
-  }
-
   // Reads the state of the checkpoint to resume and refuses a config that does not go on with it.
   void check_resume(const CheckpointInfo& checkpoint) {
     CheckpointReader reader(checkpoint.dir);
@@ -130,6 +127,9 @@ class Trainer {
     if (state_.data_tokens >= 0 && state_.data_tokens != data_->train.tokens())
       throw UsageError(str("[data.train] holds ", data_->train.tokens(),
                            " tokens, and when the checkpoint was made ", state_.data_tokens, fix));
+    std::string checksum = data_->train.checksum();
+    if (!state_.data_checksum.empty() && !checksum.empty() && state_.data_checksum != checksum)
+      throw UsageError(str("[data.train] holds other text than when the checkpoint was made", fix));
   }
 
   // What only the data tells.
@@ -189,6 +189,9 @@ class Trainer {
     if (state_.instruction_set != instruction_set())
       log_warning(str("this run began with instruction set ", state_.instruction_set,
                       ", now it is ", instruction_set(),
+                      ": from here the bits may differ from an uninterrupted run"));
+    else if (!state_.library.empty() && state_.library != cpu_matmul_library())
+      log_warning(str("this run began with ", state_.library, ", now it is ", cpu_matmul_library(),
                       ": from here the bits may differ from an uninterrupted run"));
     log_info(str("resuming after step ", state_.step, " from ", checkpoint.dir.string()));
     last_saved_ = state_.step;
@@ -297,7 +300,11 @@ class Trainer {
 
   [[noreturn]] void diverged(const std::string& what) {
     metrics_->write(AlertEvent{state_.step, "not_finite", what});
-    finish_save();
+    try {
+      finish_save();
+    } catch (const Error& error) {
+      log_warning(error.what());
+    }
     throw DivergedError(
         str(what, "; ",
             last_saved_ < 0 ? str("there is no checkpoint yet")
@@ -331,9 +338,7 @@ class Trainer {
       require_finite_state();
       diverged(str("step ", state_.step, ": validation loss ", result.loss));
     }
-    validation_loss_ = result.loss;
-    if (!state_.best_validation_loss || result.loss < *state_.best_validation_loss)
-      state_.best_validation_loss = result.loss;
+    validation_loss_ = {state_.step, result.loss};
     char text[160];
     std::snprintf(text, sizeof text,
                   "step %lld  validation loss %.4f  perplexity %.2f  accuracy %.3f",
@@ -380,11 +385,14 @@ class Trainer {
     content.state = state_tensors(engine_->session());
     content.files = model_directory_files(config_.model, data_->tokenizer.get());
     state_.instruction_set = instruction_set();
+    state_.library = cpu_matmul_library();
     state_.data_tokens = data_->train.tokens();
+    state_.data_checksum = data_->train.checksum();
     content.files.emplace_back(config_name, options_.config_text(config_));
     content.files.emplace_back(state_name, run_state_json(state_));
-    content.validation_loss = validation_loss_;
-    validation_loss_.reset();
+    // Only a loss of these very weights says how good they are.
+    if (validation_loss_.step == state_.step) content.validation_loss = validation_loss_.loss;
+    metrics_->sync();
     SaveReport report = writer_->save(content);
     saving_ = CheckpointEvent{
         .step = report.step,
@@ -432,7 +440,10 @@ class Trainer {
   int64_t planned_bytes_ = 0;
   RunState state_;
   StepEvent event_;
-  std::optional<double> validation_loss_;  // since the last checkpoint
+  struct {
+    int64_t step = -1;
+    double loss = 0;
+  } validation_loss_;  // the last one
   std::optional<CheckpointEvent> saving_;
   Clock::time_point start_time_ = Clock::now();
   int64_t last_saved_ = -1;

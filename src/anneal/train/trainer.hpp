@@ -23,9 +23,10 @@ struct TrainerOptions {
 
 // A whole run: prepares the data, plans and claims the memory, trains, evaluates, samples and
 // saves, as the config says. Returns ok, or interrupted after SIGINT or SIGTERM (a checkpoint is
-// saved then). Throws UsageError before anything is written where the folder already holds
-// checkpoints or the config does not fit the data; DivergedError when loss or gradients are not
-// finite (before the update, so the last checkpoint is good).
+// saved then). Throws UsageError where the folder already holds checkpoints, another process trains
+// in it, or the config does not fit the data or the checkpoint to resume: checkpoints and metrics
+// are untouched then. Throws DivergedError when loss or gradients are not finite (before the
+// update, so the last checkpoint is good).
 ExitCode run_training(RunConfig config, const TrainerOptions& options);
 
 }  // namespace anneal

@@ -63,7 +63,17 @@ dnnl::matmul::primitive_desc primitive_desc(const MatmulSpec& s, const Descripto
 
 void cpu_matmul_prepare_threads() {
 #pragma omp parallel
-  cpu_stream();
+  try {
+    cpu_stream();
+  } catch (const dnnl::error&) {
+    // The thread's first product tries again and reports it.
+  }
+}
+
+std::string cpu_matmul_library() {
+  const dnnl_version_t* version = dnnl_version();
+  return str("oneDNN ", version->major, '.', version->minor, '.', version->patch, " isa ",
+             static_cast<int>(dnnl::get_effective_cpu_isa()));
 }
 
 struct DnnlGemm::Impl {
@@ -111,17 +121,20 @@ bool DnnlGemm::supports(const MatmulSpec& s) {
 
 int64_t DnnlGemm::scratchpad_bytes() const { return impl_->scratchpad_bytes; }
 
-void DnnlGemm::run(const void* a, const void* b, const void* bias, void* c,
-                   void* scratchpad) const {
+int DnnlGemm::run(const void* a, const void* b, const void* bias, void* c,
+                  void* scratchpad) const noexcept {
   Impl& i = *impl_;
-  i.a.set_data_handle(const_cast<void*>(a));
-  i.b.set_data_handle(const_cast<void*>(b));
-  i.c.set_data_handle(c);
-  if (bias) i.bias.set_data_handle(const_cast<void*>(bias));
-  if (i.scratchpad_bytes > 0) i.scratchpad.set_data_handle(scratchpad);
-  dnnl_status_t status =
-      dnnl_primitive_execute(i.primitive.get(), cpu_stream().get(), i.argument_count, i.arguments);
-  ANNEAL_ASSERT(status == dnnl_success, "a matrix product failed with status ", status);
+  try {
+    i.a.set_data_handle(const_cast<void*>(a));
+    i.b.set_data_handle(const_cast<void*>(b));
+    i.c.set_data_handle(c);
+    if (bias) i.bias.set_data_handle(const_cast<void*>(bias));
+    if (i.scratchpad_bytes > 0) i.scratchpad.set_data_handle(scratchpad);
+    return dnnl_primitive_execute(i.primitive.get(), cpu_stream().get(), i.argument_count,
+                                  i.arguments);
+  } catch (const dnnl::error& e) {
+    return e.status;
+  }
 }
 
 }  // namespace anneal

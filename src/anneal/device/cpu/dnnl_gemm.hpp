@@ -19,7 +19,9 @@ class DnnlGemm {
 
   static bool supports(const MatmulSpec& spec);
   int64_t scratchpad_bytes() const;
-  void run(const void* a, const void* b, const void* bias, void* c, void* scratchpad) const;
+  // The library's status, 0 for success: this runs in parallel regions, which exceptions must not
+  // leave.
+  int run(const void* a, const void* b, const void* bias, void* c, void* scratchpad) const noexcept;
 
  private:
   struct Impl;

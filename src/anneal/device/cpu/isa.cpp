@@ -69,13 +69,4 @@ Isa cpu_isa() {
   return isa;
 }
 
-bool cpu_has_bf16_dot() {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  return __builtin_cpu_supports("avx512bf16");
-#else
-  return false;
-#endif
-}
-
 }  // namespace anneal

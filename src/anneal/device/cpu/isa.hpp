@@ -42,9 +42,6 @@ Isa parse_isa(std::string_view request, Isa best);
 // to (UsageError if it cannot be had). Read once, at the first call.
 Isa cpu_isa();
 
-// Whether the CPU multiplies bf16 pairs natively (AVX512_BF16), whatever cpu_isa() says.
-bool cpu_has_bf16_dot();
-
 // The one of three that cpu_isa() names: functions or small structs of function pointers.
 template <class F>
 F pick(F portable, F avx2, F avx512) {

@@ -1,6 +1,7 @@
 #include "anneal/device/cpu/matmul.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <vector>
 
 #include "anneal/device/cpu/convert.hpp"
@@ -108,6 +109,7 @@ void CpuMatmul::run(const void* a, const void* b, const void* bias, void* c,
     result = workspace;
     workspace += i.narrowed_c;
   }
+  std::atomic<int> failure{0};
   auto run_tile = [&](int64_t t) {
     const Tile& tile = i.tiles[static_cast<size_t>(t)];
     auto offset = [](const void* base, DType dtype, int64_t elements) {
@@ -117,13 +119,18 @@ void CpuMatmul::run(const void* a, const void* b, const void* bias, void* c,
     const void* tile_b = offset(b, i.native.b, tile.column * (s.trans_b ? i.leading.b : 1));
     const void* tile_bias = bias ? offset(bias, DType::f32, tile.column) : nullptr;
     const void* tile_c = offset(result, i.native.c, tile.row * i.leading.c + tile.column);
-    tile.gemm.run(tile_a, tile_b, tile_bias, const_cast<void*>(tile_c),
-                  workspace + t * i.scratchpad);
+    int status = tile.gemm.run(tile_a, tile_b, tile_bias, const_cast<void*>(tile_c),
+                               workspace + t * i.scratchpad);
+    if (status != 0) failure = status;
   };
   // Also with one tile: inside a parallel region the library stays on one thread.
   auto tiles = static_cast<int64_t>(i.tiles.size());
 #pragma omp parallel for schedule(dynamic, 1)
   for (int64_t t = 0; t < tiles; ++t) run_tile(t);
+  if (failure != 0)
+    throw Error(str("a matrix product of ", s.m, " x ", s.n, " x ", s.k, " failed in ",
+                    cpu_matmul_library(), ", status ", failure.load(),
+                    failure == 1 ? ": out of memory" : ""));
   if (i.narrowed_c)
     narrow_to_bf16(static_cast<const float*>(result), static_cast<bf16*>(c), s.m * s.n);
 }

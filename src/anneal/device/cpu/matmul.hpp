@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "anneal/base/dtype.hpp"
 #include "anneal/device/library_memory.hpp"
@@ -35,6 +36,7 @@ class CpuMatmul {
 
   int64_t workspace_bytes() const;
   LibraryMemory library_memory() const;
+  // Throws Error where the library fails, which needs memory of its own for a moment.
   void run(const void* a, const void* b, const void* bias, void* c, std::byte* workspace) const;
 
  private:
@@ -45,6 +47,10 @@ class CpuMatmul {
 // Makes what the library needs once a thread, for all threads that kernels use, so that no later
 // run() has to.
 void cpu_matmul_prepare_threads();
+
+// The library's name, version and the instruction set that it chose (its own number): what, beside
+// the shapes, the bits of a product depend on.
+std::string cpu_matmul_library();
 
 // Whether bf16 products run natively here rather than through f32.
 bool cpu_matmul_has_native_bf16();

@@ -117,6 +117,7 @@ void reference_grad(const OpCall& call, std::span<const RefTensor* const> in,
 }
 
 std::vector<Value> vjp(const VjpContext& c) {
+  ANNEAL_ASSERT(c.grads[0] && !c.grads[1], "a gradient flows into attention's first output only");
   return {c.b.emit1(attention_grad_op(), {c.grads[0], c.inputs[0], c.outputs[0], c.outputs[1]},
                     c.call.attrs)};
 }

@@ -6,7 +6,7 @@
 
 namespace anneal {
 
-// Collectives: the only way in which ranks exchange values (see ir/mesh.hpp for axes). Along a mesh
+// Collectives: the only way in which ranks exchange values. Along a mesh
 // axis a value is in one of three states:
 //
 //   replicated    every rank holds the same tensor

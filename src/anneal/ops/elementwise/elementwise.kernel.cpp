@@ -81,9 +81,9 @@ void run(Ew function, const float* a, const float* b, float c, float* out, int64
     case Ew::div:
       return binary(a, b, out, n, [](vf x, vf y) { return x / y; });
     case Ew::maximum:
-      return binary(a, b, out, n, [](vf x, vf y) { return select(y > x, y, x); });
+      return binary(a, b, out, n, [](vf x, vf y) { return select((y > x) | (y != y), y, x); });
     case Ew::minimum:
-      return binary(a, b, out, n, [](vf x, vf y) { return select(y < x, y, x); });
+      return binary(a, b, out, n, [](vf x, vf y) { return select((y < x) | (y != y), y, x); });
     case Ew::count:
       return;
   }

@@ -70,12 +70,12 @@ const EwFunction table[] = {
        return i == 0 ? div(g, dy, in[1]) : apply(g, Ew::neg, div(g, mul(g, dy, y), in[1]));
      }},
     // A tie gives the whole gradient to the first operand.
-    {Ew::maximum, "maximum", 2, ANNEAL_VALUE { return a >= b ? a : b; },
+    {Ew::maximum, "maximum", 2, ANNEAL_VALUE { return a >= b || a != a ? a : b; },
      ANNEAL_GRADIENT {
        Value second_wins = apply(g, Ew::step, sub(g, in[1], in[0]));
        return i == 1 ? mul(g, dy, second_wins) : sub(g, dy, mul(g, dy, second_wins));
      }},
-    {Ew::minimum, "minimum", 2, ANNEAL_VALUE { return a <= b ? a : b; },
+    {Ew::minimum, "minimum", 2, ANNEAL_VALUE { return a <= b || a != a ? a : b; },
      ANNEAL_GRADIENT {
        Value second_wins = apply(g, Ew::step, sub(g, in[0], in[1]));
        return i == 1 ? mul(g, dy, second_wins) : sub(g, dy, mul(g, dy, second_wins));
