@@ -5,6 +5,7 @@
 
 #include "anneal/base/error.hpp"
 #include "anneal/base/file.hpp"
+#include "anneal/base/log.hpp"
 #include "anneal/checkpoint/folders.hpp"
 #include "anneal/checkpoint/manifest.hpp"
 
@@ -58,7 +59,10 @@ CheckpointInfo quick_look(const StepFolder& folder) {
 
 fs::path newest_in(const fs::path& checkpoints, const fs::path& named_by_user) {
   std::vector<std::string> skipped;
-  if (auto newest = newest_valid_checkpoint(checkpoints, &skipped)) return newest->dir;
+  if (auto newest = newest_valid_checkpoint(checkpoints, &skipped)) {
+    for (const auto& reason : skipped) log_warning("a checkpoint is passed over: " + reason);
+    return newest->dir;
+  }
   std::string reasons;
   for (const auto& reason : skipped) reasons += "\n  " + reason;
   throw UsageError(str("[", named_by_user.string(), "] has no usable checkpoint",

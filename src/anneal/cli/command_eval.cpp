@@ -26,12 +26,16 @@ struct EvalArguments {
 ExitCode run(const EvalArguments& a) {
   if (a.batch < 1 || a.batch > 4096)
     throw UsageError(str("[--batch] expected 1 to 4096, got ", a.batch));
-  set_threads(static_cast<int>(a.threads));
+  set_threads(a.threads);
   ModelDirectory directory = open_model_directory(a.model);
   DataConfig config;
   config.train = a.data;
   config.dtype = a.dtype;
   config.tokenizer = directory.tokenizer ? (directory.path / "tokenizer.json").string() : "byte";
+  if (!directory.tokenizer && check_data(config, {}).format == DataSummary::Format::text)
+    throw UsageError(str("[--model] ", directory.path.string(),
+                         " has no tokenizer.json, so it can be measured on token shards only, not "
+                         "on text"));
   TemporaryDirectory scratch;
   PrepareOptions options;
   options.directory = scratch.path();

@@ -47,7 +47,7 @@ SamplingOptions sampling_of(const GenerateArguments& a) {
 
 ExitCode run(const GenerateArguments& a) {
   SamplingOptions sampling = sampling_of(a);
-  set_threads(static_cast<int>(a.threads));
+  set_threads(a.threads);
   auto start = std::chrono::steady_clock::now();
   auto model = load_model(a.model, {.generate = true});
   const auto& directory = model->directory;

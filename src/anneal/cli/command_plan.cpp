@@ -27,6 +27,11 @@ Command plan_command() {
             a.option("--print-after", "PASS", arguments->report.print_after,
                      "Print the programs as this pass leaves them");
             return [arguments] {
+              if (arguments->report.json &&
+                  (arguments->report.print_program || !arguments->report.print_after.empty()))
+                throw UsageError(
+                    "[--json] does not go with --print-program or --print-after (ask for "
+                    "one at a time)");
               print_plan(load_config(arguments->config, arguments->sets), arguments->report);
               return ExitCode::ok;
             };

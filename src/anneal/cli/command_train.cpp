@@ -5,6 +5,7 @@
 #include "anneal/cli/config_file.hpp"
 #include "anneal/cli/config_write.hpp"
 #include "anneal/cli/plan_report.hpp"
+#include "anneal/train/memory_plan.hpp"
 #include "anneal/train/run_folder.hpp"
 #include "anneal/train/trainer.hpp"
 
@@ -27,6 +28,7 @@ ExitCode train(const TrainArguments& arguments) {
   options.resume = arguments.resume;
   RunFolder{options.out}.check_free(arguments.resume);
   if (arguments.dry_run) {
+    check_fits(loaded.config.model);
     print_plan(loaded, {});
     return ExitCode::ok;
   }

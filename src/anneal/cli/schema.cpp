@@ -379,7 +379,7 @@ const std::vector<Key>& keys() {
       {.section = "monitor",
        .name = "log_every",
        .field = monitor<&MonitorConfig::log_every>,
-       .doc = "write metrics, and progress unless on a terminal, after each of so many steps",
+       .doc = "write metrics after each of so many steps; progress lines too, at most one a second",
        .unit = "steps",
        .range = between(1, most_steps)},
   };

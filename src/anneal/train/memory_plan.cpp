@@ -1,7 +1,10 @@
 #include "anneal/train/memory_plan.hpp"
 
 #include <algorithm>
+#include <cmath>
 
+#include "anneal/base/error.hpp"
+#include "anneal/base/memory_limit.hpp"
 #include "anneal/device/cpu/parallel.hpp"
 #include "anneal/passes/liveness.hpp"
 
@@ -31,6 +34,16 @@ const char* class_of(PersistentKind kind) {
 int64_t primitive_bytes(const CpuTarget& target) {
   LibraryMemory memory = target.library_memory();
   return memory.held + memory.packing * thread_count();
+}
+
+void check_fits(const ModelConfig& config) {
+  double state = 2 * sizeof(float) * config.matrix_elements();
+  auto limit = static_cast<double>(memory_limit());
+  if (limit == 0 || state <= limit) return;
+  throw UsageError(str(
+      "[model.width] the weights and gradients of ", config.layers, " layers of width ",
+      config.width, " alone need ", std::llround(state / 0x1p30), " GiB, and this machine gives ",
+      std::llround(limit / 0x1p30), " GiB (lower model.layers, model.width or model.hidden)"));
 }
 
 MemoryTable memory_table(const Module& module, const Plan& plan, Target& target) {

@@ -6,6 +6,7 @@
 
 #include "anneal/ir/module.hpp"
 #include "anneal/ir/plan.hpp"
+#include "anneal/model/config.hpp"
 #include "anneal/runtime/cpu_target.hpp"
 
 namespace anneal {
@@ -13,6 +14,10 @@ namespace anneal {
 // Memory of compiled kernels outside the arena: what the library's primitives keep, and the packed
 // operands of one product on every thread.
 int64_t primitive_bytes(const CpuTarget& target);
+
+// Throws UsageError where the weights and gradients of a model alone are more than this machine's
+// memory: known at once, where planning such a model would take long.
+void check_fits(const ModelConfig& config);
 
 // One row of the memory table: a layer ("h.3", "embed", …) with its bytes by class.
 struct MemoryRow {

@@ -1,34 +1,54 @@
 #include "anneal/train/signals.hpp"
 
-#include <csignal>
+#include <pthread.h>
+
+#include "anneal/base/background_thread.hpp"
 
 namespace anneal {
 namespace {
 
-volatile std::sig_atomic_t stop_requested = 0;
-struct sigaction previous_interrupt, previous_terminate;
-
-extern "C" void on_stop_signal(int signal) {
-  stop_requested = 1;
-  std::signal(signal, SIG_DFL);
-}
+std::atomic<bool> stop_requested{false};
 
 }  // namespace
 
 StopSignals::StopSignals() {
-  stop_requested = 0;
-  struct sigaction action {};
-  action.sa_handler = on_stop_signal;
-  action.sa_flags = SA_RESTART;
-  sigaction(SIGINT, &action, &previous_interrupt);
-  sigaction(SIGTERM, &action, &previous_terminate);
+  stop_requested = false;
+  sigemptyset(&signals_);
+  sigaddset(&signals_, SIGINT);
+  sigaddset(&signals_, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals_, &old_mask_);
+  // Threads that kernels use may exist already; those that come inherit the mask.
+#pragma omp parallel
+  pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+
+  struct sigaction ignore {};
+  ignore.sa_handler = SIG_IGN;
+  sigaction(SIGPIPE, &ignore, &old_pipe_);
+  waiter_ = background_thread([this] { wait(); });
+}
+
+void StopSignals::wait() {
+  for (int signal = 0; sigwait(&signals_, &signal) == 0;) {
+    if (ending_) return;
+    if (!stop_requested.exchange(true)) continue;
+    // The second one does what the first would have done without us.
+    ::signal(signal, SIG_DFL);
+    sigset_t only;
+    sigemptyset(&only);
+    sigaddset(&only, signal);
+    pthread_sigmask(SIG_UNBLOCK, &only, nullptr);
+    raise(signal);
+  }
 }
 
 StopSignals::~StopSignals() {
-  sigaction(SIGINT, &previous_interrupt, nullptr);
-  sigaction(SIGTERM, &previous_terminate, nullptr);
+  ending_ = true;
+  pthread_kill(waiter_.native_handle(), SIGTERM);
+  waiter_.join();
+  sigaction(SIGPIPE, &old_pipe_, nullptr);
+  pthread_sigmask(SIG_SETMASK, &old_mask_, nullptr);
 }
 
-bool StopSignals::requested() { return stop_requested != 0; }
+bool StopSignals::requested() { return stop_requested; }
 
 }  // namespace anneal

@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "anneal/base/log.hpp"
-#include "anneal/base/memory_limit.hpp"
 #include "anneal/data/prepare.hpp"
 #include "anneal/device/cpu/isa.hpp"
 #include "anneal/device/cpu/matmul.hpp"
@@ -62,7 +61,7 @@ class Trainer {
 
   ExitCode run() {
     // What the config alone tells is checked before anything is written.
-    check_size();
+    check_fits(config_.model);
     std::filesystem::create_directories(folder_.root);
     RunLock lock(folder_);
     auto checkpoint = options_.resume ? folder_.checkpoint_to_resume() : std::nullopt;
@@ -70,6 +69,7 @@ class Trainer {
     open_log_file(folder_.log().string());
     data_.emplace(prepare(config_, folder_));
     resolve();
+    check_init_tokenizer();
     if (checkpoint) {
       check_resume(*checkpoint);
       check_same_data(*checkpoint);
@@ -91,18 +91,6 @@ class Trainer {
   static constexpr const char* config_name = "anneal_state/config.toml";
   static constexpr const char* state_name = "anneal_state/run.json";
   static constexpr const char* tokenizer_name = "tokenizer.json";
-
-  // A model that cannot fit is refused before its texts are read and its programs are built.
-  void check_size() const {
-    double state = 2 * sizeof(float) * config_.model.matrix_elements();
-    auto limit = static_cast<double>(memory_limit());
-    if (limit == 0 || state <= limit) return;
-    throw UsageError(str("[model.layers] the weights and gradients of ", config_.model.layers,
-                         " layers of width ", config_.model.width, " alone need ",
-                         std::llround(state / 0x1p30), " GiB, and this machine gives ",
-                         std::llround(limit / 0x1p30),
-                         " GiB (fewer layers or a smaller model.width)"));
-  }
 
   // Reads the state of the checkpoint to resume and refuses a config that does not go on with it.
   void check_resume(const CheckpointInfo& checkpoint) {
@@ -130,6 +118,19 @@ class Trainer {
     std::string checksum = data_->train.checksum();
     if (!state_.data_checksum.empty() && !checksum.empty() && state_.data_checksum != checksum)
       throw UsageError(str("[data.train] holds other text than when the checkpoint was made", fix));
+  }
+
+  // Every row of an embedding means a token of the tokenizer that it was trained with.
+  void check_init_tokenizer() const {
+    if (config_.model.init.empty() || !data_->tokenizer) return;
+    CheckpointReader reader(resolve_model_directory(config_.model.init));
+    if (!reader.has(tokenizer_name)) return;
+    auto path = reader.dir() / tokenizer_name;
+    if (Tokenizer::load(path).hash() == data_->tokenizer->hash()) return;
+    throw UsageError(
+        str("[data.tokenizer] is not the tokenizer that the weights of model.init were "
+            "trained with (set data.tokenizer = \"",
+            path.string(), "\")"));
   }
 
   // What only the data tells.
@@ -453,7 +454,7 @@ class Trainer {
 
 ExitCode run_training(RunConfig config, const TrainerOptions& options) {
   RunFolder{options.out}.check_free(options.resume);
-  set_threads(static_cast<int>(config.parallel.threads));
+  set_threads(config.parallel.threads);
   StopSignals signals;
   return Trainer(std::move(config), options).run();
 }

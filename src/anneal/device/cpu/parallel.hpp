@@ -6,8 +6,11 @@
 
 namespace anneal {
 
-// Threads that kernels use from now on (0: all cores).
-void set_threads(int threads);
+inline constexpr int64_t most_threads = 4096;
+
+// Threads that kernels use from now on (0: all cores). Throws UsageError where that is not from 0
+// to most_threads.
+void set_threads(int64_t threads);
 int thread_count();
 
 // Runs f(i) for every i in [0, tasks). What a task computes must not depend on which thread runs
