@@ -57,6 +57,10 @@ TEST(Program, CommandLinesThatItDoesNotUnderstandAreRefused) {
            {{"data", "prepare"}, "FILE is required"},
            {{"data", "inspect", "a.toml", "b.toml"}, "unexpected argument: b.toml"},
            {{"data", "inspect", "--set", "train.steps=1", "none.toml"}, "[none.toml] there is no"},
+           {{"plan", "--json", "--print-program", "a.toml"}, "[--json] does not go with"},
+           {{"generate", "--model", "none", "--threads", "-1"}, "[threads] expected 0 to 4096"},
+           {{"eval", "--model", "none", "--data", "x", "--threads", "100000"},
+            "[threads] expected 0 to 4096"},
            {{"docs", "config", "x"}, "unexpected argument: x"}}) {
     auto result = run_program(each.arguments);
     EXPECT_EQ(result.code, 2) << each.message;

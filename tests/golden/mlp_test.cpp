@@ -93,5 +93,26 @@ TEST(GoldenMlp, GradientsAndTwentySteps) {
   }
 }
 
+// Every op of the program has kernels for what mixed precision makes of it.
+TEST(GoldenMlp, Bf16StaysClose) {
+  auto data = golden::read("mlp.json");
+  CpuTarget target;
+  Module module = regression(3);
+  Plan plan = run_passes(module, {.precision = "bf16"}, target);
+  Session session(std::move(module), std::move(plan), target);
+  set_parameters(session);
+  session.refresh();
+  Stepper stepper(session, {}, 0);
+  auto result = stepper.gradients(1, 1, [&](Executable& program, int64_t) {
+    write_rows(data["inputs"][0][0], program.input("x").as<float>());
+    write_rows(data["targets"][0][0], program.input("target").as<float>());
+    set_scalar(program, "inv_count", 1.0f / 9);
+  });
+  // Three products of operands rounded to 2^-9 of themselves.
+  double loss = data["loss"], norm = data["grad_norm"];
+  EXPECT_NEAR(result.loss, loss, 8 * 0x1p-9 * loss);
+  EXPECT_NEAR(result.grad_norm, norm, 8 * 0x1p-9 * norm);
+}
+
 }  // namespace
 }  // namespace anneal

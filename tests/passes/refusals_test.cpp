@@ -3,6 +3,7 @@
 #include "anneal/ops/elementwise/elementwise.hpp"
 #include "anneal/ops/embedding/embedding.hpp"
 #include "anneal/ops/matmul/matmul.hpp"
+#include "anneal/ops/reduce/sum_to.hpp"
 #include "passes/sample_models.hpp"
 
 // Programs that passes refuse, and small programs whose rewriting can be said in full.
@@ -176,6 +177,53 @@ TEST(Fuse, NoGradientIsAddedInAPassOfItsOwn) {
     }
     EXPECT_EQ(matrices, model.name == "gpt2" ? 2 * 4 : 2 * 4) << model.name;
   }
+}
+
+// A sum whose first term is wanted for itself is not made in that term's place.
+TEST(Fuse, LeavesTermsThatAreWantedForThemselves) {
+  for (bool stored : {false, true}) {
+    Module module;
+    Program& program = module.programs["evaluate"];
+    Builder b(program, &module);
+    int32_t kept = module.add_persistent(
+        {.name = "kept", .type = {DType::f32, {3, 5}}, .kind = PersistentKind::state});
+    Value x = b.input("x", DType::f32, {3, 4}), w = b.input("w", DType::f32, {4, 5});
+    Value first = square(b, b.input("y", DType::f32, {3, 5}));
+    if (stored)
+      b.store(kept, first);
+    else
+      b.output("first", first);
+    b.output("sum", add(b, first, matmul(b, x, w)));
+    CpuTarget target;
+    Plan plan = run_passes(module, {}, target);
+    for (NodeId n : program.order)
+      if (program.node(n).op == &matmul_op()) {
+        EXPECT_EQ(program.node(n).inputs.size(), 2u);
+      }
+    int64_t place =
+        plan.programs.at("evaluate").value_offset[static_cast<size_t>(program.output("sum").id)];
+    if (stored) {
+      EXPECT_NE(place, plan.persistent_offset[static_cast<size_t>(kept)]);
+    }
+  }
+}
+
+// Terms of a parameter's gradient are summed in FP32, also where each is read by a sum only.
+TEST(MixedPrecision, KeepsEveryTermOfAGradient) {
+  Module module;
+  Builder b(module.programs["forward"], &module);
+  Value w = b.parameter("w", {6, 6}, Role::matrix, {});
+  Value x = b.input("x", DType::f32, {4, 6});
+  Value y = matmul(b, tanh(b, matmul(b, x, w)), w);
+  b.output("loss", sum_to(b, square(b, y), {}));
+  CpuTarget target;
+  run_passes(module, {.precision = "bf16"}, target, [](const Pass& pass, const Module& m, double) {
+    if (pass.name != "mixed_precision") return;
+    const Program& step = m.programs.at("step");
+    const Node& total = step.node(step.info(step.gradients.at(0)).producer);
+    ASSERT_TRUE(total.op->sums_inputs);
+    for (Value term : total.inputs) EXPECT_EQ(step.type(term).dtype, DType::f32);
+  });
 }
 
 // The update of a parameter reads and writes each of its tensors once; then its copy in low

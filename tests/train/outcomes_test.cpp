@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "anneal/train/run_folder.hpp"
 #include "train/tiny_run.hpp"
 
 namespace anneal {
@@ -229,6 +230,58 @@ TEST_F(Outcomes, ADryRunWritesNothing) {
   auto wrong = train("a", std::vector<std::string>{"--dry-run"} + sets({"train.micro_batch=3"}));
   EXPECT_EQ(wrong.code, 2);
   EXPECT_NE(wrong.err.find("train.micro_batch"), std::string::npos) << wrong.err;
+}
+
+TEST_F(Outcomes, ASecondProcessInTheFolderIsRefused) {
+  train_eight_steps("a");
+  auto before = hashes_below(run("a"));
+  {
+    RunLock lock(RunFolder{run("a")});
+    auto result = train("a", {"--resume"});
+    EXPECT_EQ(result.code, 2);
+    EXPECT_NE(result.err.find("another process trains in this folder"), std::string::npos)
+        << result.err;
+  }
+  EXPECT_EQ(hashes_below(run("a")), before);
+  auto arguments = sets({"train.steps=8", "schedule.kind=constant"});
+  arguments.push_back("--resume");
+  EXPECT_EQ(train("a", arguments).code, 0);
+}
+
+// The number of tokens tells nothing here: a character is another one.
+TEST_F(Outcomes, ResumingOnOtherTextOfTheSameLengthIsRefused) {
+  train_eight_steps("a");
+  std::string text = read_file(path("train-0.txt"));
+  text[7] ^= 1;
+  FileWriter(path("train-0.txt")).write(text);
+  auto result = train("a", sets({"train.steps=16", "schedule.kind=constant"}));
+  EXPECT_EQ(result.code, 2) << "without --resume";
+  auto arguments = sets({"train.steps=16", "schedule.kind=constant"});
+  arguments.push_back("--resume");
+  result = train("a", arguments);
+  EXPECT_EQ(result.code, 2);
+  EXPECT_NE(result.err.find("data.train"), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("other text"), std::string::npos) << result.err;
+}
+
+TEST_F(Outcomes, WeightsOfAnotherTokenizerAreRefused) {
+  train_eight_steps("a");
+  std::string init = "model.init=\"" + run("a").string() + "\"";
+  EXPECT_EQ(train("same", sets({init, "train.steps=1"})).code, 0);
+  // 257 tokens as well, so that the sizes agree.
+  std::string tokenizer =
+      read_file(newest_valid_checkpoint(run("a") / "checkpoints")->dir / "tokenizer.json");
+  auto at = tokenizer.find("<|endoftext|>");
+  while (at != std::string::npos) {
+    tokenizer.replace(at, 13, "<|end_of_te|>");
+    at = tokenizer.find("<|endoftext|>");
+  }
+  FileWriter(path("other.json")).write(tokenizer);
+  auto result = train(
+      "other", sets({init, "train.steps=1", "data.tokenizer=\"" + path("other.json") + "\""}));
+  EXPECT_EQ(result.code, 2);
+  EXPECT_NE(result.err.find("data.tokenizer"), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("model.init"), std::string::npos) << result.err;
 }
 
 }  // namespace

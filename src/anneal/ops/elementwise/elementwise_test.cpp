@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 #include <cmath>
 
+#include "anneal/ir/interpret.hpp"
 #include "anneal/ops/elementwise/cpu.hpp"
 #include "anneal/ops/elementwise/table.hpp"
+#include "anneal/ops/registry.hpp"
 #include "anneal/ops/testing/op_check.hpp"
 
 namespace anneal {
@@ -49,6 +51,25 @@ TEST(Elementwise, EveryFunctionAtOddSizes) {
       c.gradient = has_gradient(f);
       check(c);
     }
+  }
+}
+
+// A maximum or minimum with NaN is NaN, on whichever side: a fault must not vanish.
+TEST(Elementwise, ExtremesKeepNaN) {
+  for (Ew f : {Ew::maximum, Ew::minimum}) {
+    OpCall call{.attrs = single(f, 0), .in = {TensorType{DType::f32, {2}}, {{DType::f32, {2}}}}};
+    call.out = elementwise_op().infer(call);
+    RefTensor x{{2}, {1, NAN}}, y{{2}, {NAN, 1}};
+    const RefTensor* in[] = {&x, &y};
+    RefTensor expected = interpret_op(elementwise_op(), call, in)[0];
+    EXPECT_TRUE(std::isnan(expected.data[0]) && std::isnan(expected.data[1])) << name_of(f);
+    auto kernel = make_cpu_kernel(elementwise_op(), call);
+    float a[] = {1, NAN}, b[] = {NAN, 1}, out[2] = {};
+    const void* inputs[] = {a, b};
+    void* outputs[] = {out};
+    std::vector<std::byte> workspace(static_cast<size_t>(kernel->workspace_bytes()) + 1);
+    kernel->run({inputs, outputs, workspace.data()});
+    EXPECT_TRUE(std::isnan(out[0]) && std::isnan(out[1])) << name_of(f);
   }
 }
 
