@@ -70,9 +70,7 @@ CheckpointWriter::~CheckpointWriter() {
   }
 }
 
-int64_t CheckpointWriter::staging_bytes() const {
-  return static_cast<int64_t>(buffer_.size()) + thread_bytes;
-}
+int64_t CheckpointWriter::staging_bytes() { return int64_t{buffer_bytes} + thread_bytes; }
 
 void CheckpointWriter::wait() {
   if (thread_.joinable()) thread_.join();

@@ -59,7 +59,7 @@ class CheckpointWriter {
   double total_seconds() const { return total_seconds_; }
 
   // Memory that saving takes, for the memory plan: the buffer for reading back, the thread.
-  int64_t staging_bytes() const;
+  static int64_t staging_bytes();
 
  private:
   struct Job;

@@ -6,6 +6,7 @@
 
 #include "anneal/data/check.hpp"
 #include "anneal/data/obtain_tokenizer.hpp"
+#include "anneal/device/cpu/parallel.hpp"
 #include "anneal/ir/print.hpp"
 #include "anneal/train/bytes.hpp"
 #include "anneal/train/engine.hpp"
@@ -86,7 +87,7 @@ void print_text(const RunConfig& config, const Module& module, const Plan& plan,
               mib(plan.arena_bytes - sum - table.workspace_bytes));
   std::printf("arena          %10.2f MiB, allocated once before the first step\n",
               mib(plan.arena_bytes));
-  std::printf("planned        %10.2f MiB, with primitives and data buffers\n\n", mib(planned));
+  std::printf("planned        %10.2f MiB, with primitives, batches and saving\n\n", mib(planned));
   std::printf("%-16s%8s%14s%14s\n", "program", "nodes", "GFLOP", "GB moved");
   for (const auto& [name, program] : module.programs) {
     ProgramCost cost = cost_of_program(program);
@@ -134,6 +135,9 @@ void print_plan(const LoadedConfig& loaded, const PlanReportOptions& options) {
   RunConfig config = loaded.config;
   config.model.vocab_size = vocabulary_of(config);
   if (config.parallel.shards == 0) config.parallel.shards = 1;
+  if (config.data.validation_fraction == 0 && config.data.validation_files.empty())
+    config.train.eval_every = 0;
+  set_threads(config.parallel.threads);
   EngineOptions engine;
   engine.evaluate = config.train.eval_every > 0;
   engine.generate = config.train.sample_every > 0;
@@ -162,8 +166,7 @@ void print_plan(const LoadedConfig& loaded, const PlanReportOptions& options) {
     return;
   }
   MemoryTable table = memory_table(module, plan, target);
-  int64_t batch_bytes = 2 * 2 * 4 * config.train.batch * config.model.context;
-  int64_t planned = plan.arena_bytes + primitive_bytes(target) + batch_bytes;
+  int64_t planned = planned_bytes(config, module, plan, target);
   if (options.json)
     print_json(config, module, plan, table, planned);
   else

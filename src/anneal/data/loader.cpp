@@ -33,9 +33,9 @@ struct Slot {
     batch.samples = samples;
   }
 
-  int64_t bytes() const {
-    return static_cast<int64_t>((tokens.size() + targets.size()) * sizeof(int32_t) +
-                                samples.size() * sizeof(int64_t));
+  static int64_t bytes(int64_t rows, int64_t context) {
+    constexpr int64_t token = sizeof(int32_t), sample = sizeof(int64_t);
+    return rows * (2 * context * token + sample);
   }
 
   // sample_of(row) is the sample for a row, or -1 to leave it empty.
@@ -61,6 +61,9 @@ struct Slot {
     }
   }
 };
+
+// With prefetch one batch is filled while the other is read.
+int64_t slot_count(const LoaderOptions& options) { return options.prefetch ? 2 : 1; }
 
 void check_size(const char* key, int64_t value) {
   if (value < 1) throw UsageError(str("[", key, "] expected at least 1, got ", value));
@@ -115,7 +118,7 @@ struct BatchLoader::State {
       : dataset(dataset_),
         options(checked(dataset_, options_)),
         samples(dataset_.samples(options_.context)) {
-    for (int i = 0; i < (options.prefetch ? 2 : 1); ++i)
+    for (int64_t i = 0; i < slot_count(options); ++i)
       slots.emplace_back(options.batch, options.context);
   }
 
@@ -225,10 +228,8 @@ double BatchLoader::epoch(int64_t step) const {
          static_cast<double>(state_->samples);
 }
 
-int64_t BatchLoader::memory_bytes() const {
-  int64_t total = 0;
-  for (const Slot& slot : state_->slots) total += slot.bytes();
-  return total;
+int64_t BatchLoader::memory_bytes(const LoaderOptions& options) {
+  return slot_count(options) * Slot::bytes(options.batch, options.context);
 }
 
 double BatchLoader::wait_seconds() const { return state_->wait; }
@@ -268,6 +269,8 @@ const Batch& EvaluationReader::read(int64_t index) {
   return s.slot.batch;
 }
 
-int64_t EvaluationReader::memory_bytes() const { return state_->slot.bytes(); }
+int64_t EvaluationReader::memory_bytes(int64_t context, int64_t batch) {
+  return Slot::bytes(batch, context);
+}
 
 }  // namespace anneal

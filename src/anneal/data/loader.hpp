@@ -60,8 +60,9 @@ class BatchLoader {
 
   int64_t samples() const;           // in an epoch
   double epoch(int64_t step) const;  // epochs done before this step
-  int64_t memory_bytes() const;      // all buffers, allocated and touched by the constructor
-  double wait_seconds() const;       // spent in the last next() until the batch was there
+  // All buffers, allocated and touched by the constructor.
+  static int64_t memory_bytes(const LoaderOptions& options);
+  double wait_seconds() const;  // spent in the last next() until the batch was there
   double total_wait_seconds() const;
 
  private:
@@ -84,7 +85,7 @@ class EvaluationReader {
   int64_t batches() const;
   // Batch `index` of batches(), valid until the next call. Allocates nothing.
   const Batch& read(int64_t index);
-  int64_t memory_bytes() const;
+  static int64_t memory_bytes(int64_t context, int64_t batch);
 
  private:
   struct State;

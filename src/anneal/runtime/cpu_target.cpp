@@ -33,12 +33,4 @@ void CpuTarget::trim() {
     std::erase_if(list, [](const Entry& e) { return !e.kernel || e.kernel.use_count() == 1; });
 }
 
-LibraryMemory CpuTarget::library_memory() const {
-  LibraryMemory memory;
-  for (const auto& [op, list] : entries_)
-    for (const Entry& entry : list)
-      if (entry.kernel) memory += entry.kernel->library_memory();
-  return memory;
-}
-
 }  // namespace anneal

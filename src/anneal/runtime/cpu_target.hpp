@@ -19,8 +19,6 @@ class CpuTarget final : public Target {
   std::shared_ptr<const Kernel> kernel(const OpDef& op, const OpCall& call);
   // Forgets kernels that no executable uses.
   void trim();
-  // Of all its kernels, of which one runs at a time.
-  LibraryMemory library_memory() const;
 
  private:
   struct Entry {

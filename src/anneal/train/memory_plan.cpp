@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "anneal/base/error.hpp"
 #include "anneal/base/memory_limit.hpp"
+#include "anneal/checkpoint/checkpoint_writer.hpp"
+#include "anneal/data/loader.hpp"
 #include "anneal/device/cpu/parallel.hpp"
 #include "anneal/passes/liveness.hpp"
 
@@ -31,9 +34,23 @@ const char* class_of(PersistentKind kind) {
 
 }  // namespace
 
-int64_t primitive_bytes(const CpuTarget& target) {
-  LibraryMemory memory = target.library_memory();
-  return memory.held + memory.packing * thread_count();
+int64_t planned_bytes(const RunConfig& config, const Module& module, const Plan& plan,
+                      CpuTarget& target) {
+  // Equal nodes share their kernel; one kernel runs at a time.
+  std::set<const Kernel*> kernels;
+  LibraryMemory library;
+  for (const auto& [name, program] : module.programs)
+    for (NodeId n : program.order) {
+      auto kernel = target.kernel(*program.node(n).op, program.call(n));
+      if (kernels.insert(kernel.get()).second) library += kernel->library_memory();
+    }
+  const auto& train = config.train;
+  int64_t context = config.model.context;
+  int64_t batches =
+      BatchLoader::memory_bytes({.context = context, .batch = train.batch}) +
+      (train.eval_every > 0 ? EvaluationReader::memory_bytes(context, train.micro_batch) : 0);
+  return plan.arena_bytes + library.held + library.packing * thread_count() + batches +
+         CheckpointWriter::staging_bytes();
 }
 
 void check_fits(const ModelConfig& config) {

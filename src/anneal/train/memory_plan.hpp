@@ -6,14 +6,15 @@
 
 #include "anneal/ir/module.hpp"
 #include "anneal/ir/plan.hpp"
-#include "anneal/model/config.hpp"
 #include "anneal/runtime/cpu_target.hpp"
+#include "anneal/train/config.hpp"
 
 namespace anneal {
 
-// Memory of compiled kernels outside the arena: what the library's primitives keep, and the packed
-// operands of one product on every thread.
-int64_t primitive_bytes(const CpuTarget& target);
+// What a run takes beyond its baseline: the arena; what the library's primitives keep, and the
+// packed operands of one product on every thread; batches; what saving needs.
+int64_t planned_bytes(const RunConfig& config, const Module& module, const Plan& plan,
+                      CpuTarget& target);
 
 // Throws UsageError where the weights and gradients of a model alone are more than this machine's
 // memory: known at once, where planning such a model would take long.

@@ -167,11 +167,10 @@ class Trainer {
       end_ids_.clear();
       if (auto end = data_->tokenizer->end_of_text()) end_ids_.push_back(*end);
     }
-    planned_bytes_ = engine_->session().plan().arena_bytes + primitive_bytes(target_) +
-                     loader_->memory_bytes() + (evaluation_ ? evaluation_->memory_bytes() : 0) +
-                     writer_->staging_bytes();
-    log_info(str(engine_->session().module().parameter_elements(), " parameters, ",
-                 format_mib(planned_bytes_), " planned"));
+    const Session& session = engine_->session();
+    planned_bytes_ = planned_bytes(config_, session.module(), session.plan(), target_);
+    log_info(str(session.module().parameter_elements(), " parameters, ", format_mib(planned_bytes_),
+                 " planned"));
   }
 
   void start_fresh() {
