@@ -21,14 +21,24 @@ int64_t memory_limit() {
   int64_t pages = ::sysconf(_SC_PHYS_PAGES), page = ::sysconf(_SC_PAGE_SIZE);
   if (pages <= 0 || page <= 0) return 0;
   int64_t limit = pages * page;
-  limit = std::min(limit, limit_in("/sys/fs/cgroup/memory/memory.limit_in_bytes", limit));
-  limit = std::min(limit, limit_in("/sys/fs/cgroup/memory.max", limit));
-  // "0::/path": the group of this process in version 2; every group above it may set a limit too.
+  // Lines "ID:CONTROLLERS:/path": the group of this process, in version 2 ("0::") and in version 1
+  // ("memory"). Every group above it may set a limit too; inside a container the path may be one of
+  // the host's, of which only the root is seen.
   std::ifstream groups("/proc/self/cgroup");
   for (std::string line; std::getline(groups, line);) {
-    if (!line.starts_with("0::/")) continue;
-    for (std::string path = line.substr(3); path.size() > 1; path.resize(path.rfind('/')))
-      limit = std::min(limit, limit_in("/sys/fs/cgroup" + path + "/memory.max", limit));
+    size_t at = line.find(":memory:");
+    bool second = line.starts_with("0::");
+    if (!second && at == std::string::npos) continue;
+    std::string root = second ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
+    std::string file = second ? "/memory.max" : "/memory.limit_in_bytes";
+    std::string path = second ? line.substr(3) : line.substr(at + 8);
+    while (path.ends_with('/')) path.pop_back();
+    while (true) {
+      limit = std::min(limit, limit_in(root + path + file, limit));
+      if (path.empty()) break;
+      size_t slash = path.rfind('/');
+      path.resize(slash == std::string::npos ? 0 : slash);
+    }
   }
   return limit;
 }
