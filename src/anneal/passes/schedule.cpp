@@ -7,8 +7,9 @@
 // Orders the nodes of each program so that memory is released early: a list schedule that, among
 // the nodes that could run, takes the one that frees most (then the earliest). It replaces the
 // order of the program only where that lowers the peak. Dependencies are those of data, of
-// persistent values (readers before the store), and of recomputation: a recomputed node stays
-// behind the node it stood behind, or it would run at once and save nothing.
+// persistent values (readers before the store), of values overwritten in place, and of
+// recomputation: a recomputed node stays behind the node it stood behind, or it would run at once
+// and save nothing.
 
 namespace anneal {
 namespace {
@@ -57,6 +58,14 @@ class ListScheduler {
     ++waiting_[later];
   }
 
+  // Node `i` overwrites its input in place: every other reader comes first.
+  void follow_readers(size_t i, size_t input) {
+    const Node& node = program_.node(program_.order[i]);
+    if (input >= node.inputs.size() || !node.inputs[input]) return;
+    for (NodeId r : readers_[static_cast<size_t>(node.inputs[input].id)])
+      if (r != program_.order[i]) depend(i, static_cast<size_t>(position_[static_cast<size_t>(r)]));
+  }
+
   void add_dependencies() {
     size_t behind = 0;
     for (size_t i = 0; i < program_.order.size(); ++i) {
@@ -74,6 +83,9 @@ class ListScheduler {
               if (r != program_.order[i])
                 depend(i, static_cast<size_t>(position_[static_cast<size_t>(r)]));
       }
+      for (const Alias& a : node.op->must_alias) follow_readers(i, static_cast<size_t>(a.input));
+      for (const AccumulateInto& a : node.op->accumulate)
+        follow_readers(i, static_cast<size_t>(a.input));
       if (node.phase == Phase::recompute) {
         if (i > 0) depend(i, behind);
       } else {

@@ -42,6 +42,10 @@ class Engine {
   // With a session that was compiled elsewhere from build_module(config, options).
   Engine(const RunConfig& config, const EngineOptions& options, Session session);
 
+  // The stepper refers to the session in here.
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
   Session& session() { return session_; }
   const RunConfig& config() const { return config_; }
 
