@@ -173,8 +173,9 @@ TEST(Fuse, FusedKernelsMatchTheUnfusedChain) {
       CpuTarget target;
       Module module = build_sample(model.config);
       run_passes(module, fused, target);
-      // bf16: single ops store what a fused one does not, rounded to 2⁻⁹ of itself.
-      double tolerance = std::string_view(precision) == "fp32" ? 1e-6 : 0x1p-7;
+      // bf16: single ops store what a fused one does not, rounded to 2⁻⁹ of itself, at some places
+      // of every layer that a gradient passes.
+      double tolerance = std::string_view(precision) == "fp32" ? 1e-6 : 0x1p-6;
       for (int32_t p : module.parameters()) {
         std::string name = module.persistent(p).name + ".grad";
         auto x = numbers(a.at(name)), y = numbers(b.at(name));

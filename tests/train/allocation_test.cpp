@@ -7,7 +7,7 @@
 #include "anneal/base/log.hpp"
 #include "anneal/cli/command.hpp"
 #include "anneal/data/token_shard.hpp"
-#include "anneal/device/cpu/matmul.hpp"
+#include "anneal/device/cpu/dnnl_gemm.hpp"
 #include "anneal/device/cpu/parallel.hpp"
 #include "train/allocation_count.hpp"
 #include "train/tiny_model.hpp"
@@ -64,9 +64,9 @@ TEST(AllocationCounter, SeesEveryWayToAllocateAndTellsThemApart) {
 // Without this a trace that is always taken for the library's would let everything pass.
 TEST(AllocationCounter, KnowsTheLibrarysOwn) {
   if (!AllocationCount::available()) GTEST_SKIP() << "a sanitizer owns malloc";
-  CpuMatmul product({.m = 64, .n = 64, .k = 64});
+  DnnlGemm product({.m = 64, .n = 64, .k = 64}, {64, 64, 64});
   std::vector<float> a(64 * 64), b(64 * 64), c(64 * 64);
-  std::vector<std::byte> workspace(static_cast<size_t>(product.workspace_bytes()) + 64);
+  std::vector<std::byte> workspace(static_cast<size_t>(product.scratchpad_bytes()) + 64);
   cpu_matmul_prepare_threads();
   product.run(a.data(), b.data(), nullptr, c.data(), workspace.data());
   AllocationCount count;

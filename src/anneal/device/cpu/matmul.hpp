@@ -39,8 +39,9 @@ class CpuMatmul {
   // Throws Error where the library fails, which needs memory of its own for a moment.
   void run(const void* a, const void* b, const void* bias, void* c, std::byte* workspace) const;
 
- private:
   struct Impl;
+
+ private:
   std::unique_ptr<Impl> impl_;
 };
 

@@ -4,6 +4,8 @@
 
 #include <omp.h>
 
+#include "anneal/device/cpu/thread_trace.hpp"
+
 namespace anneal {
 
 inline constexpr int64_t most_threads = 4096;
@@ -21,15 +23,23 @@ void parallel_for(int64_t tasks, const F& f) {
     if (tasks == 1) f(int64_t{0});
     return;
   }
-#pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < tasks; ++i) f(i);
+#pragma omp parallel
+  {
+    ThreadTrace::Region region;
+#pragma omp for schedule(static) nowait
+    for (int64_t i = 0; i < tasks; ++i) f(i);
+  }
 }
 
 // The same for tasks of unequal length: a thread takes the next one when it is free.
 template <class F>
 void parallel_for_dynamic(int64_t tasks, const F& f) {
-#pragma omp parallel for schedule(dynamic, 1)
-  for (int64_t i = 0; i < tasks; ++i) f(i);
+#pragma omp parallel
+  {
+    ThreadTrace::Region region;
+#pragma omp for schedule(dynamic, 1) nowait
+    for (int64_t i = 0; i < tasks; ++i) f(i);
+  }
 }
 
 // Runs f(begin, end) over [0, n) in ranges of `grain` elements.

@@ -1,8 +1,8 @@
 #include "anneal/device/cpu/math.hpp"
 #include "anneal/device/cpu/simd.hpp"
 #include "anneal/ops/attention/kernel.hpp"
-#include "anneal/ops/attention/product.hpp"
-#include "anneal/ops/attention/transpose.hpp"
+#include "anneal/device/cpu/simd_product.hpp"
+#include "anneal/device/cpu/simd_transpose.hpp"
 
 namespace anneal::ANNEAL_ISA {
 namespace {
