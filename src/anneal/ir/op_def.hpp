@@ -51,6 +51,21 @@ struct Cost {
   double bytes = 0;  // read and written, each tensor once
 };
 
+// A matrix product that is part of what an op computes: C[m,n] = op(A)·op(B) over k.
+struct MatrixProduct {
+  int64_t m = 0, n = 0, k = 0;
+  bool trans_a = false, trans_b = false;
+  DType a = DType::f32, b = DType::f32, c = DType::f32;
+  bool accumulate = false;  // into C
+  int64_t count = 1;        // independent products of this shape
+  double part = 1;          // of the products that is needed: half of it under a causal mask
+  double flops() const {
+    return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) *
+           static_cast<double>(count) * part;
+  }
+  bool operator==(const MatrixProduct&) const = default;
+};
+
 // A tensor of the reference interpreter: every dtype is held as FP64.
 struct RefTensor {
   Shape shape;
@@ -115,6 +130,9 @@ struct OpDef {
   std::vector<Value> (*vjp)(const VjpContext&) = nullptr;
   // Default: no FLOPs, and the bytes of all inputs and outputs.
   Cost (*cost)(const OpCall&) = nullptr;
+  // The matrix products that no way of computing the op can do without, for FLOPs of a model and
+  // the time that they alone would take. Default: none.
+  std::vector<MatrixProduct> (*products)(const OpCall&) = nullptr;
 
   // Inputs (bits) whose gradient is zero by definition, beside integers.
   uint32_t no_gradient = 0;
@@ -140,5 +158,6 @@ struct OpDef {
 };
 
 Cost cost_of(const OpDef& op, const OpCall& call);
+std::vector<MatrixProduct> products_of(const OpDef& op, const OpCall& call);
 
 }  // namespace anneal

@@ -13,6 +13,10 @@ std::string_view name_of(Phase phase) {
 
 std::string Node::describe() const { return str(op->name, " in '", scope, "' (", location, ")"); }
 
+std::vector<MatrixProduct> products_of(const OpDef& op, const OpCall& call) {
+  return op.products ? op.products(call) : std::vector<MatrixProduct>{};
+}
+
 Cost cost_of(const OpDef& op, const OpCall& call) {
   if (op.cost) return op.cost(call);
   Cost cost;

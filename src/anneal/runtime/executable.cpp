@@ -16,7 +16,8 @@ const TensorRef* find(const std::vector<std::pair<std::string, TensorRef>>& list
 }  // namespace
 
 Executable::Executable(const Program& program, const ProgramPlan& plan, CpuTarget& target,
-                       const Arena& arena) {
+                       const Arena& arena, int64_t first_tag)
+    : first_tag_(first_tag) {
   auto place = [&](Value v) -> std::byte* {
     int64_t offset = plan.value_offset.at(static_cast<size_t>(v.id));
     ANNEAL_ASSERT(offset >= 0, "value %", v.id, " has no place");
@@ -52,7 +53,20 @@ KernelArgs Executable::arguments(const Step& step) const {
 }
 
 void Executable::run() const {
+  if (ThreadTrace* trace = ThreadTrace::active()) return run_traced(*trace);
   for (const Step& step : steps_) step.kernel->run(arguments(step));
+}
+
+void Executable::run_traced(ThreadTrace& trace) const {
+  int64_t begin = now_ns();
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    int64_t tag = first_tag_ + static_cast<int64_t>(i);
+    trace.set_tag(tag);
+    steps_[i].kernel->run(arguments(steps_[i]));
+    int64_t end = now_ns();
+    trace.add_node({tag, begin, end});
+    begin = end;
+  }
 }
 
 void Executable::run_poisoned() const {

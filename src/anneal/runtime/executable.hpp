@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "anneal/device/arena.hpp"
+#include "anneal/device/cpu/thread_trace.hpp"
 #include "anneal/ir/module.hpp"
 #include "anneal/ir/plan.hpp"
 #include "anneal/runtime/cpu_target.hpp"
@@ -31,9 +32,11 @@ struct TensorRef {
 // allocates nothing.
 class Executable {
  public:
-  Executable(const Program& program, const ProgramPlan& plan, CpuTarget& target,
-             const Arena& arena);
+  // A trace knows the node at position i of the program's order as first_tag + i.
+  Executable(const Program& program, const ProgramPlan& plan, CpuTarget& target, const Arena& arena,
+             int64_t first_tag);
 
+  // Reports each node to the active ThreadTrace, if there is one.
   void run() const;
   // Runs, overwriting every range with NaN bytes as soon as nobody reads it any more: the results
   // must not change.
@@ -53,11 +56,20 @@ class Executable {
     std::byte* workspace;
   };
   KernelArgs arguments(const Step& step) const;
+  void run_traced(ThreadTrace& trace) const;
 
+  int64_t first_tag_;
   std::vector<Step> steps_;
   std::vector<void*> pointers_;
   std::vector<std::pair<std::string, TensorRef>> inputs_, outputs_;
   std::vector<std::vector<std::pair<std::byte*, int64_t>>> dead_after_;
+};
+
+// A node of a session's module.
+struct TracedNode {
+  std::string_view program_name;
+  const Program* program = nullptr;
+  NodeId node = -1;
 };
 
 // A compiled module: its arena, its persistent values and its programs.
@@ -67,6 +79,8 @@ class Session {
 
   Executable& program(const std::string& name);
   bool has_program(const std::string& name) const { return executables_.count(name) > 0; }
+  // The node that a tag of a ThreadTrace stands for.
+  TracedNode traced_node(int64_t tag) const;
   TensorRef persistent(int32_t index) const;
   TensorRef persistent(std::string_view name) const;
   const Module& module() const { return module_; }

@@ -36,9 +36,12 @@ void fill(const Persistent& p, const TensorRef& tensor, uint64_t seed) {
 
 Session::Session(Module module, Plan plan, CpuTarget& target)
     : module_(std::move(module)), plan_(std::move(plan)), arena_(plan_.arena_bytes) {
-  for (const auto& [name, program] : module_.programs)
+  int64_t tag = 0;
+  for (const auto& [name, program] : module_.programs) {
     executables_[name] =
-        std::make_unique<Executable>(program, plan_.programs.at(name), target, arena_);
+        std::make_unique<Executable>(program, plan_.programs.at(name), target, arena_, tag);
+    tag += static_cast<int64_t>(program.order.size());
+  }
   target.trim();
   cpu_matmul_prepare_threads();
 }
@@ -47,6 +50,15 @@ Executable& Session::program(const std::string& name) {
   auto it = executables_.find(name);
   ANNEAL_ASSERT(it != executables_.end(), "there is no program ", name);
   return *it->second;
+}
+
+TracedNode Session::traced_node(int64_t tag) const {
+  for (const auto& [name, program] : module_.programs) {
+    auto size = static_cast<int64_t>(program.order.size());
+    if (tag < size) return {name, &program, program.order[static_cast<size_t>(tag)]};
+    tag -= size;
+  }
+  ANNEAL_ASSERT(false, "no node has tag ", tag);
 }
 
 TensorRef Session::persistent(int32_t index) const {

@@ -134,6 +134,38 @@ Cost products_cost(const OpCall& call, const Shape& packed, double products) {
   return cost;
 }
 
+// A product over the columns of a head for each head, of which the mask leaves half.
+MatrixProduct scores_product(const AttentionAttrs& attrs, const TensorType& packed) {
+  int64_t batch = packed.shape[0], positions = packed.shape[1];
+  return {.m = positions,
+          .n = positions,
+          .k = attrs.head_dim,
+          .trans_b = true,
+          .a = packed.dtype,
+          .b = packed.dtype,
+          .count = batch * attrs.heads,
+          .part = static_cast<double>(positions + 1) / static_cast<double>(2 * positions)};
+}
+// … and one over positions.
+MatrixProduct mixing_product(const AttentionAttrs& attrs, const TensorType& packed, bool trans) {
+  MatrixProduct product = scores_product(attrs, packed);
+  product.trans_a = trans, product.trans_b = false;
+  std::swap(product.n, product.k);
+  return product;
+}
+std::vector<MatrixProduct> products(const OpCall& call) {
+  const auto& attrs = attrs_of(call);
+  const TensorType& packed = call.input(0);
+  return {scores_product(attrs, packed), mixing_product(attrs, packed, false)};
+}
+// Without the scores, which a way to compute it with more memory would have kept.
+std::vector<MatrixProduct> products_grad(const OpCall& call) {
+  const auto& attrs = attrs_of(call);
+  const TensorType& packed = call.input(1);
+  MatrixProduct to_keys = mixing_product(attrs, packed, true);
+  return {scores_product(attrs, packed), to_keys, to_keys, mixing_product(attrs, packed, false)};
+}
+
 Cost cost(const OpCall& call) { return products_cost(call, call.input(0).shape, 2); }
 Cost cost_grad(const OpCall& call) { return products_cost(call, call.input(1).shape, 5); }
 
@@ -147,6 +179,7 @@ const OpDef& attention_op() {
                            .reference = reference,
                            .vjp = vjp,
                            .cost = cost,
+                           .products = products,
                            .low_accept = bit(0),
                            .low_outputs = bit(0)};
   return op;
@@ -159,6 +192,7 @@ const OpDef& attention_grad_op() {
                            .infer = infer_grad,
                            .reference = reference_grad,
                            .cost = cost_grad,
+                           .products = products_grad,
                            .low_accept = bit(0) | bit(1) | bit(2),
                            .low_outputs = bit(0)};
   return op;

@@ -104,6 +104,26 @@ Cost cost_of(const OpCall& call, int products) {
 Cost cost(const OpCall& call) { return cost_of(call, 1); }
 Cost cost_grad(const OpCall& call) { return cost_of(call, 3); }
 
+MatrixProduct logits_product(const OpCall& call) {
+  const auto &x = call.input(0), &weight = call.input(1);
+  return {.m = x.shape.rows(),
+          .n = weight.shape[0],
+          .k = weight.shape[1],
+          .trans_b = true,
+          .a = x.dtype,
+          .b = weight.dtype};
+}
+std::vector<MatrixProduct> products(const OpCall& call) { return {logits_product(call)}; }
+std::vector<MatrixProduct> products_grad(const OpCall& call) {
+  MatrixProduct logits = logits_product(call);
+  MatrixProduct dx = logits, dweight = logits;
+  dx.trans_b = false, dx.n = logits.k, dx.k = logits.n, dx.c = call.out[2].dtype;
+  dweight.trans_a = true, dweight.trans_b = false;
+  dweight.m = logits.n, dweight.n = logits.k, dweight.k = logits.m;
+  dweight.b = dweight.a, dweight.accumulate = call.has(5);
+  return {logits, dx, dweight};
+}
+
 constexpr AccumulateInto accumulate[] = {{.output = 3, .input = 5}};
 
 }  // namespace
@@ -116,6 +136,7 @@ const OpDef& head_loss_op() {
                            .reference = evaluate,
                            .vjp = vjp,
                            .cost = cost,
+                           .products = products,
                            .no_gradient = bit(3),
                            .low_require = bit(0) | bit(1)};
   return op;
@@ -128,6 +149,7 @@ const OpDef& head_loss_grad_op() {
                            .infer = infer_grad,
                            .reference = reference_grad,
                            .cost = cost_grad,
+                           .products = products_grad,
                            .low_require = bit(0) | bit(1),
                            .low_outputs = bit(2),
                            .accumulate = accumulate,

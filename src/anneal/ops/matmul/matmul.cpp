@@ -59,6 +59,20 @@ Cost cost(const OpCall& call) {
   return cost;
 }
 
+std::vector<MatrixProduct> products(const OpCall& call) {
+  MatmulExtents e = matmul_extents(call);
+  const auto& attrs = call.attrs.as<MatmulAttrs>();
+  return {{.m = e.m,
+           .n = e.n,
+           .k = e.k,
+           .trans_a = attrs.trans_a,
+           .trans_b = attrs.trans_b,
+           .a = call.input(0).dtype,
+           .b = call.input(1).dtype,
+           .c = call.out[0].dtype,
+           .accumulate = call.has(3)}};
+}
+
 constexpr AccumulateInto accumulate[] = {{.output = 0, .input = 3}};
 
 }  // namespace
@@ -85,6 +99,7 @@ const OpDef& matmul_op() {
                            .reference = reference,
                            .vjp = vjp,
                            .cost = cost,
+                           .products = products,
                            .low_require = bit(0) | bit(1),
                            .low_outputs = bit(0),
                            .accumulate = accumulate};
