@@ -1,6 +1,7 @@
 #include "anneal/ops/elementwise/cpu.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "anneal/device/cpu/isa.hpp"
 #include "anneal/device/cpu/parallel.hpp"
@@ -12,6 +13,7 @@ namespace {
 
 constexpr int64_t block = 256;      // floats in flight between instructions: 1 KiB a register
 constexpr int64_t grain = 1 << 14;  // elements a task
+constexpr int64_t line = 64;        // bytes of a cache line
 constexpr int max_registers = 40;   // on the stack: 40 KiB
 
 // Runs a tape block by block. Registers hold f32 blocks: one for every input that cannot be read in
@@ -28,12 +30,11 @@ class ElementwiseKernel final : public Kernel {
     DType dtype;
     int buffer = -1;  // register, or -1: read in place
   };
+  // With operands as inputs, or inputs + register.
   struct Step {
-    Ew function;
-    int a, b;    // operand: input i, or inputs + register
-    int out;     // register
-    int direct;  // output that takes the result in place of the register, or -1
-    float constant;
+    TapeStep tape;
+    int out;          // register
+    int direct = -1;  // output that takes the result in place of the register
   };
   struct Output {
     DType dtype;
@@ -42,12 +43,15 @@ class ElementwiseKernel final : public Kernel {
   };
 
   void run_range(const KernelArgs& args, int64_t begin, int64_t end) const;
+  void prefetch(const KernelArgs& args, int64_t begin, int64_t length, int64_t part) const;
 
   const ElementwiseKernels& kernels_ =
       *pick(&portable::elementwise, &avx2::elementwise, &avx512::elementwise);
   int64_t elements_ = 0;
   int64_t row_ = 0;  // blocks do not cross multiples of this
   std::vector<Input> inputs_;
+  std::vector<int> streamed_;  // inputs of the output's shape
+  int64_t step_bytes_ = 0;     // of each, asked for at each step
   std::vector<Step> steps_;
   std::vector<Output> outputs_;
   int registers_ = 0;
@@ -55,6 +59,7 @@ class ElementwiseKernel final : public Kernel {
 
 ElementwiseKernel::ElementwiseKernel(const OpCall& call) {
   const auto& attrs = call.attrs.as<ElementwiseAttrs>();
+  const Tape tape = make_tape(attrs);
   const Shape& shape = call.out[0].shape;
   int n = attrs.inputs;
   elements_ = row_ = shape.elements();
@@ -67,43 +72,44 @@ ElementwiseKernel::ElementwiseKernel(const OpCall& call) {
     bool in_place = type.dtype == DType::f32 &&
                     (form == Broadcast::Form::same || form == Broadcast::Form::suffix);
     if (!in_place) input.buffer = registers_++;
+    if (form == Broadcast::Form::same) streamed_.push_back(i);
     inputs_.push_back(input);
   }
   // Last use of every operand, so that registers are used again.
-  std::vector<int> last_use(static_cast<size_t>(n) + attrs.code.size(), -1);
-  for (size_t k = 0; k < attrs.code.size(); ++k) {
-    last_use[static_cast<size_t>(attrs.code[k].a)] = static_cast<int>(k);
-    if (attrs.code[k].b >= 0) last_use[static_cast<size_t>(attrs.code[k].b)] = static_cast<int>(k);
-  }
-  for (int32_t r : attrs.results)
-    last_use[static_cast<size_t>(r)] = static_cast<int>(attrs.code.size());
-  std::vector<int> register_of(attrs.code.size(), -1), free_registers;
+  std::vector<int> last_use(static_cast<size_t>(n) + tape.steps.size(), -1);
+  for (size_t k = 0; k < tape.steps.size(); ++k)
+    for (int32_t o : {tape.steps[k].a, tape.steps[k].b, tape.steps[k].c})
+      if (o >= 0) last_use[static_cast<size_t>(o)] = static_cast<int>(k);
+  for (int32_t r : tape.results)
+    last_use[static_cast<size_t>(r)] = static_cast<int>(tape.steps.size());
+  std::vector<int> register_of(tape.steps.size(), -1), free_registers;
   auto operand = [&](int32_t index) {
     return index < n ? index : n + register_of[static_cast<size_t>(index - n)];
   };
-  for (size_t k = 0; k < attrs.code.size(); ++k) {
-    const auto& code = attrs.code[k];
-    Step step{.function = code.function,
-              .a = operand(code.a),
-              .b = code.b >= 0 ? operand(code.b) : -1,
-              .out = -1,
-              .direct = -1,
-              .constant = code.constant};
-    int32_t operands[] = {code.a, code.b == code.a ? -1 : code.b};
-    for (int32_t used : operands)
-      if (used >= n && last_use[static_cast<size_t>(used)] == static_cast<int>(k))
-        free_registers.push_back(register_of[static_cast<size_t>(used - n)]);
+  for (size_t k = 0; k < tape.steps.size(); ++k) {
+    Step step{.tape = tape.steps[k], .out = -1};
+    for (int32_t* o : {&step.tape.a, &step.tape.b, &step.tape.c}) {
+      if (*o < 0) continue;
+      int32_t used = *o;
+      *o = operand(used);
+      // Freed once, however often the step reads it.
+      if (used < n || std::exchange(last_use[static_cast<size_t>(used)], -1) != static_cast<int>(k))
+        continue;
+      free_registers.push_back(register_of[static_cast<size_t>(used - n)]);
+    }
     if (free_registers.empty()) free_registers.push_back(registers_++);
     step.out = register_of[k] = free_registers.back();
     free_registers.pop_back();
     steps_.push_back(step);
   }
-  for (size_t o = 0; o < attrs.results.size(); ++o) {
-    int32_t result = attrs.results[o];
+  int32_t last_result = n + static_cast<int32_t>(tape.steps.size()) - 1;
+  auto lines = block * 4 / line, steps = static_cast<int64_t>(tape.steps.size());
+  step_bytes_ = (lines + steps - 1) / std::max<int64_t>(1, steps) * line;
+  for (size_t o = 0; o < tape.results.size(); ++o) {
+    int32_t result = tape.results[o];
     Output output{.dtype = call.out[o].dtype, .operand = operand(result), .written = false};
     // The last step may write straight to an f32 output.
-    bool last = result == n + static_cast<int32_t>(attrs.code.size()) - 1;
-    if (last && output.dtype == DType::f32 && steps_.back().direct < 0) {
+    if (result == last_result && output.dtype == DType::f32 && steps_.back().direct < 0) {
       steps_.back().direct = static_cast<int>(o);
       output.written = true;
     }
@@ -111,10 +117,7 @@ ElementwiseKernel::ElementwiseKernel(const OpCall& call) {
   }
   // Another output that reads the same result needs it in the register.
   if (!steps_.empty() && steps_.back().direct >= 0) {
-    int readers = 0;
-    for (int32_t result : attrs.results)
-      readers += result == n + static_cast<int32_t>(attrs.code.size()) - 1;
-    if (readers > 1) {
+    if (std::count(tape.results.begin(), tape.results.end(), last_result) > 1) {
       outputs_[static_cast<size_t>(steps_.back().direct)].written = false;
       steps_.back().direct = -1;
     }
@@ -126,6 +129,19 @@ void ElementwiseKernel::run(const KernelArgs& args) const {
   if (row_ < elements_ && row_ > 0) task = std::max<int64_t>(1, grain / row_) * row_;
   parallel_ranges(elements_, task,
                   [&](int64_t begin, int64_t end) { run_range(args, begin, end); });
+}
+
+// Asks for part `part` of as many as there are steps of the block of inputs at `begin`, so that
+// memory works while the tape runs over the block before: a block is too short a burst for hardware
+// to foresee the next one, and all of it at once would hold up the steps' own loads.
+void ElementwiseKernel::prefetch(const KernelArgs& args, int64_t begin, int64_t length,
+                                 int64_t part) const {
+  for (int i : streamed_) {
+    int64_t size = size_of(inputs_[static_cast<size_t>(i)].dtype);
+    const auto* p = static_cast<const char*>(args.in[i]) + begin * size;
+    int64_t end = std::min(length * size, (part + 1) * step_bytes_);
+    for (int64_t byte = part * step_bytes_; byte < end; byte += line) __builtin_prefetch(p + byte);
+  }
 }
 
 void ElementwiseKernel::run_range(const KernelArgs& args, int64_t begin, int64_t end) const {
@@ -142,6 +158,7 @@ void ElementwiseKernel::run_range(const KernelArgs& args, int64_t begin, int64_t
   for (int r = 0; r < registers_; ++r) operand[n + r] = registers[r];
   for (int64_t e = begin; e < end;) {
     int64_t length = std::min({block, end - e, row_ - e % row_});
+    int64_t next = std::min(block, end - e - length), part = 0;
     for (int i = 0; i < n; ++i) {
       const auto& input = inputs_[static_cast<size_t>(i)];
       int64_t at = input.form.index(e);
@@ -161,9 +178,15 @@ void ElementwiseKernel::run_range(const KernelArgs& args, int64_t begin, int64_t
       }
     }
     for (const auto& step : steps_) {
+      if (next > 0) prefetch(args, e + length, next, part++);
       float* out = step.direct >= 0 ? args.output<float>(step.direct) + e : registers[step.out];
-      kernels_.run(step.function, operand[step.a], step.b >= 0 ? operand[step.b] : nullptr,
-                   step.constant, out, length);
+      const TapeStep& t = step.tape;
+      const float* b = t.b >= 0 ? operand[t.b] : nullptr;
+      if (t.fused == EwFused::none)
+        kernels_.run(t.function, operand[t.a], b, t.k, out, length);
+      else
+        kernels_.run_fused(t.fused, operand[t.a], b, t.c >= 0 ? operand[t.c] : nullptr, t.k, t.l,
+                           out, length);
     }
     for (size_t o = 0; o < outputs_.size(); ++o) {
       const auto& output = outputs_[o];

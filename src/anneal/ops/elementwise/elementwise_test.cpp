@@ -1,4 +1,5 @@
 #include "anneal/ops/elementwise/elementwise.hpp"
+#include "anneal/ops/elementwise/tape.hpp"
 
 #include <gtest/gtest.h>
 #include <cmath>
@@ -119,6 +120,44 @@ TEST(Elementwise, TapeOfManyInstructions) {
   c.low_outputs = bit(1);
   c.gradient = false;
   check(c);
+}
+
+// Every way in which a sum takes in what it adds, and the reasons not to.
+TEST(Elementwise, TapeFusesProductsIntoTheirOnlySum) {
+  // Operands: a = 0, b = 1, c = 2; results from 3 on.
+  struct Case {
+    const char* name;
+    std::vector<EwInstruction> code;
+    std::vector<int32_t> results;
+    size_t steps;
+  };
+  using enum Ew;
+  const Case cases[] = {
+      {"a·b + c", {{mul, 0, 1}, {add, 3, 2}}, {4}, 1},
+      {"c + a·b", {{mul, 0, 1}, {add, 2, 3}}, {4}, 1},
+      {"c - a·b", {{mul, 0, 1}, {sub, 2, 3}}, {4}, 1},
+      {"a·b - c stays", {{mul, 0, 1}, {sub, 3, 2}}, {4}, 2},
+      {"a·b + 0.5", {{mul, 0, 1}, {shift, 3, -1, 0.5f}}, {4}, 1},
+      {"2a + 3b", {{scale, 0, -1, 2}, {scale, 1, -1, 3}, {add, 3, 4}}, {5}, 1},
+      {"2a - 3b", {{scale, 0, -1, 2}, {scale, 1, -1, 3}, {sub, 3, 4}}, {5}, 1},
+      {"a - 3b", {{scale, 1, -1, 3}, {sub, 0, 3}}, {4}, 1},
+      {"2a + b", {{scale, 0, -1, 2}, {add, 3, 1}}, {4}, 1},
+      {"a·b + 2c", {{mul, 0, 1}, {scale, 2, -1, 2}, {add, 3, 4}}, {5}, 2},
+      {"a·b + a·b stays", {{mul, 0, 1}, {add, 3, 3}}, {4}, 2},
+      {"a product that is wanted stays", {{mul, 0, 1}, {add, 3, 2}}, {3, 4}, 2},
+      {"a product read twice stays", {{mul, 0, 1}, {add, 3, 2}, {sub, 4, 3}}, {5}, 3},
+      {"a chain", {{mul, 0, 1}, {add, 3, 2}, {mul, 4, 0}, {sub, 1, 5}}, {6}, 2}};
+  for (const Case& test : cases) {
+    ElementwiseAttrs attrs{.inputs = 3, .code = test.code, .results = test.results};
+    EXPECT_EQ(make_tape(attrs).steps.size(), test.steps) << test.name;
+    OpCase c{.name = test.name, .op = &elementwise_op(), .attrs = Attrs::of(attrs)};
+    // Longer than a block, and with a rest that fills no vector.
+    c.in.assign(3, TensorType{DType::f32, {3, 277}});
+    c.low_inputs = all_bits;
+    c.low_outputs = all_bits;
+    c.gradient = false;
+    check(c);
+  }
 }
 
 TEST(Elementwise, NanIsNeverHidden) {

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "anneal/ops/elementwise/elementwise.hpp"
+#include "anneal/ops/elementwise/tape.hpp"
 
 namespace anneal {
 
@@ -10,6 +10,9 @@ namespace anneal {
 struct ElementwiseKernels {
   // out[i] = function(a[i], b[i]); b is null for unary functions.
   void (*run)(Ew function, const float* a, const float* b, float constant, float* out, int64_t n);
+  // One of the fused functions.
+  void (*run_fused)(EwFused function, const float* a, const float* b, const float* c, float k,
+                    float l, float* out, int64_t n);
   void (*widen)(const bf16* from, float* to, int64_t n);
   void (*narrow)(const float* from, bf16* to, int64_t n);
 };
