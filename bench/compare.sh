@@ -50,6 +50,7 @@ note() {
 
 note "$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1), $threads threads, $repeats rounds," \
   "$(git -C "$ROOT" describe --always --dirty 2>/dev/null || echo 'no commit')."
+note "Load before the first run: $(cut -d ' ' -f 1 /proc/loadavg); the numbers want a machine that does nothing else."
 if [[ -z $precisions ]]; then
   precisions=fp32
   if grep -qwE 'avx512_bf16|amx_bf16' /proc/cpuinfo; then
@@ -67,20 +68,16 @@ peer_environment=("OMP_NUM_THREADS=$threads")
 library() { ldconfig -p | sed -n "s/.*x86-64.* => \(.*\/$1\)\$/\1/p" | head -n 1; }
 blas=$(compgen -G '/usr/lib/*/openblas-openmp/libblas.so.3' | head -n 1 || true)
 [[ -z $blas ]] || peer_environment+=("LD_LIBRARY_PATH=$(dirname "$blas")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}")
-allocator=$(library 'libtcmalloc\.so\.4')
-[[ -n $allocator ]] || allocator=$(library 'libtcmalloc_minimal\.so\.4')
-if [[ -n $allocator ]]; then
-  peer_environment+=("LD_PRELOAD=$allocator")
-  note "Peers allocate with ${allocator##*/}."
+# Which allocator suits a model better is tried out for each case: the C library's, told to keep memory and
+# to use huge pages, or tcmalloc.
+tunables=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4000000000:glibc.malloc.trim_threshold=8000000000
+allocators=("GLIBC_TUNABLES=$tunables")
+tcmalloc=$(library 'libtcmalloc\.so\.4')
+[[ -n $tcmalloc ]] || tcmalloc=$(library 'libtcmalloc_minimal\.so\.4')
+if [[ -n $tcmalloc ]]; then
+  allocators+=("LD_PRELOAD=$tcmalloc")
 else
-  allocator=$(library 'libjemalloc\.so\.2')
-  if [[ -n $allocator ]]; then
-    conf=background_thread:true,metadata_thp:auto,dirty_decay_ms:-1,muzzy_decay_ms:-1
-    peer_environment+=("LD_PRELOAD=$allocator" "MALLOC_CONF=$conf")
-    note "Peers allocate with ${allocator##*/} ($conf)."
-  else
-    note "Peers allocate with the C library's malloc; libgoogle-perftools4 would make them faster."
-  fi
+  note "Peers do without tcmalloc, which may make them faster (libgoogle-perftools4)."
 fi
 
 peers=() names=()
@@ -111,22 +108,48 @@ run_anneal() { # run_anneal CASE PRECISION ROUND CONFIG COUNT SETTING…
   record "$case" "$precision" Anneal <<<"$result"
 }
 
-run_peer() { # run_peer PEER CASE PRECISION ROUND CONFIG COUNT SETTING…
-  local peer=$1 case=$2 precision=$3 round=$4 config=$5 count=$6 result flags=()
+# step_of PEER ALLOCATOR CONFIG PRECISION COUNT SETTING…: what torch_step.py prints.
+step_of() {
+  local peer=$1 allocator=$2 config=$3 precision=$4 count=$5 flags=()
   [[ -z $compile || ${names[peer]} == "torch 1."* ]] || flags=(--compile)
-  shift 6
-  if result=$(env "${peer_environment[@]}" "${peers[peer]}" "$ROOT/bench/peers/torch_step.py" "$config" "$@" \
-    --precision "$precision" --threads "$threads" --steps "$count" "${flags[@]}" --json 2>"$work/log"); then
-    say "$case, $precision, round $round: ${names[peer]} $(rate "$result")"
-  else
+  shift 5
+  env "${peer_environment[@]}" "$allocator" "${peers[peer]}" "$ROOT/bench/peers/torch_step.py" "$config" "$@" \
+    --precision "$precision" --threads "$threads" --steps "$count" "${flags[@]}" --json 2>"$work/log" || {
     tail -n 3 "$work/log" >&2
-    say "$case, $precision, round $round: ${names[peer]} failed"
-    result=null
-  fi
-  cat "$work/log" >>"$work/peer_log"
-  record "$case" "$precision" "${names[peer]}" <<<"$result"
+    return 1
+  }
 }
 
+# choose_allocator PEER CONFIG PRECISION COUNT SETTING…: the one with the fastest step.
+choose_allocator() {
+  local peer=$1 allocator result best=${allocators[0]} least="" seconds
+  shift
+  if ((${#allocators[@]} > 1)); then
+    for allocator in "${allocators[@]}"; do
+      result=$(step_of "$peer" "$allocator" "$@") || continue
+      seconds=$(sed -n 's/.*"fastest_seconds": \([^,]*\),.*/\1/p' <<<"$result")
+      if [[ -z $least ]] || awk "BEGIN {exit !($seconds < $least)}"; then best=$allocator least=$seconds; fi
+    done
+  fi
+  echo "$best"
+}
+
+run_peer() { # run_peer PEER ALLOCATOR CASE PRECISION ROUND CONFIG COUNT SETTING…
+  local peer=$1 allocator=$2 case=$3 precision=$4 round=$5 config=$6 count=$7 result
+  local who="${names[peer]}, malloc"
+  [[ $allocator != LD_PRELOAD=* ]] || who="${names[peer]}, tcmalloc"
+  shift 7
+  if result=$(step_of "$peer" "$allocator" "$config" "$precision" "$count" "$@"); then
+    say "$case, $precision, round $round: $who $(rate "$result")"
+  else
+    say "$case, $precision, round $round: $who failed"
+    result=null
+  fi
+  ! grep -qs 'reference BLAS' "$work/log" || slow_blas=1
+  record "$case" "$precision" "$who" <<<"$result"
+}
+
+slow_blas=""
 for case in $configs; do
   config=${case%:*} settings=()
   [[ -f $config ]] || config=$ROOT/bench/configs/$config.toml
@@ -141,16 +164,22 @@ for case in $configs; do
   count=5
   [[ $case != tiny* ]] || count=50
   for precision in $precisions; do
+    chosen=()
+    for peer in "${!peers[@]}"; do
+      chosen[peer]=$(choose_allocator "$peer" "$config" "$precision" "${steps:-$count}" "${settings[@]}")
+    done
     for ((round = 1; round <= repeats; round++)); do
       run_anneal "$case" "$precision" "$round" "$config" "${steps:-$count}" "${settings[@]}"
       for peer in "${!peers[@]}"; do
-        run_peer "$peer" "$case" "$precision" "$round" "$config" "${steps:-$count}" "${settings[@]}"
+        run_peer "$peer" "${chosen[peer]}" "$case" "$precision" "$round" "$config" "${steps:-$count}" "${settings[@]}"
       done
     done
   done
 done
 
-if [[ -f $work/peer_log ]] && warning=$(grep -m 1 'reference BLAS' "$work/peer_log"); then note "${warning#*: }."; fi
+if [[ -n $slow_blas ]]; then
+  note "A torch computed with the reference BLAS, which is slow; libopenblas0-openmp would make it faster."
+fi
 python3 "$ROOT/bench/compare_table.py" "$raw" "$notes" | tee "$work/table"
 if [[ -n $out ]]; then
   cp "$work/table" "$out"
