@@ -18,7 +18,7 @@ namespace {
 // enough for the matrix products, and a chunk of logits is not to outgrow the model.
 constexpr int64_t max_rows = 512;
 constexpr int64_t min_rows = 16;
-constexpr int64_t chunk_bytes = int64_t{64} << 20;
+constexpr int64_t chunk_bytes = int64_t{128} << 20;
 constexpr int64_t grain = 1 << 14;  // logits a task
 
 int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
