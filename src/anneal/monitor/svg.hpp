@@ -13,7 +13,7 @@ struct Box {
   double height = 0;
 };
 
-// The CSS class of an element and, unless it is "", a fill colour that overrides the class's.
+// The CSS class of an element and, unless it is "", its fill, which the class then must not set.
 struct SvgStyle {
   std::string_view css_class;
   std::string_view fill = {};
