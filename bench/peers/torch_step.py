@@ -8,11 +8,12 @@ A step is what `anneal bench step` times: random tokens, forward, cross-entropy 
 backward (over train.batch / train.micro_batch micro-batches), clipping by the global norm, AdamW with
 decay on matrices and embeddings. Runs with any torch since 1.13.
 
-What was tried to make it fast, on two Zen 3 cores in FP32, by the fastest step of alternating runs; the
-environment's part of it is set by bench/compare.sh:
+What was tried to make it fast, on two Zen 3 cores in FP32 with torch 1.13.1, by the fastest step of alternating
+runs, since other work disturbed them: differences of 2 % mean nothing. The environment's part is set by
+bench/compare.sh:
 
   - libblas.so.3 of Debian's torch: OpenBLAS with OpenMP (BLIS as fast). OpenBLAS with its own threads
-    takes 1.1 to 1.6 times as long: two pools of threads for two cores.
+    takes 1.6 times as long on the smallest model: two pools of threads for two cores.
   - malloc: as it is, the C library's takes 1.45 times as long on 124M parameters, since every large tensor
     is fresh zeroed pages. Two ways out: tunables that keep memory and use huge pages, best on 124M
     parameters (tcmalloc: 4 to 8 % more), and tcmalloc, best on the small ones (tunables: 6 %) and with
@@ -21,7 +22,7 @@ environment's part of it is set by bench/compare.sh:
   - attention before scaled_dot_product_attention: baddbmm onto the mask, softmax, bmm. masked_fill takes
     2 % longer, scaled queries and an added mask 7 to 14 %, blocks of queries without the
     keys of their future 2 to 9 %.
-  - AdamW: fused where it exists; before, foreach makes no difference in time and takes 20 % more memory.
+  - AdamW: fused where it exists; before, foreach is no faster and takes a quarter more memory.
   - no difference: OMP_PROC_BIND=close, LLVM's OpenMP, set_flush_denormal. OMP_WAIT_POLICY=active: slower.
 """
 
