@@ -10,6 +10,25 @@
 namespace anneal {
 namespace {
 
+// Planning, benchmarks and the profiler need no text, but then they must know the vocabulary.
+TEST_F(ConfigFiles, DataIsOptionalWhereOnlyShapesMatter) {
+  auto path = dir_.path() / "bare.toml";
+  write_text(path, "[model]\nwidth = 64\nheads = 4\nvocab_size = 50\n");
+  auto loaded = load_config(path, {}, DataRule::optional);
+  EXPECT_TRUE(loaded.config.data.train.empty());
+  EXPECT_EQ(loaded.config.train.eval_every, 0);
+  EXPECT_EQ(loaded.config.train.sample_every, 0);
+  EXPECT_THROW(load_config(path), UsageError);
+  EXPECT_THROW(load_config(path, {"data.train=[]"}, DataRule::optional), UsageError);
+  try {
+    load_config(path, {"model.vocab_size=0"}, DataRule::optional);
+    FAIL() << "accepted";
+  } catch (const UsageError& error) {
+    EXPECT_NE(std::string(error.what()).find("model.vocab_size"), std::string::npos)
+        << error.what();
+  }
+}
+
 TEST_F(ConfigFiles, AConfigThatIsNoFileIsRefused) {
   auto message = [](const fs::path& path) -> std::string {
     try {

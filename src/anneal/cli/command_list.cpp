@@ -4,12 +4,15 @@
 
 namespace anneal {
 
+Command bench_kernels_command();
+Command bench_step_command();
 Command data_inspect_command();
 Command data_prepare_command();
 Command docs_config_command();
 Command eval_command();
 Command generate_command();
 Command plan_command();
+Command profile_command();
 Command tokenizer_decode_command();
 Command tokenizer_encode_command();
 Command tokenizer_train_command();
@@ -17,6 +20,7 @@ Command train_command();
 
 std::vector<CommandGroup> all_command_groups() {
   return {
+      {"bench", "Measure training steps and kernels on this machine"},
       {"data", "Turn text into token shards, and look into batches"},
       {"docs", "Print documentation that is made from the source"},
       {"tokenizer", "Train byte-level BPE tokenizers, and apply them"},
@@ -34,6 +38,9 @@ std::vector<Command> all_commands() {
       tokenizer_decode_command(),
       data_prepare_command(),
       data_inspect_command(),
+      profile_command(),
+      bench_step_command(),
+      bench_kernels_command(),
       docs_config_command(),
   };
 }

@@ -32,7 +32,8 @@ Command plan_command() {
                 throw UsageError(
                     "[--json] does not go with --print-program or --print-after (ask for "
                     "one at a time)");
-              print_plan(load_config(arguments->config, arguments->sets), arguments->report);
+              print_plan(load_config(arguments->config, arguments->sets, DataRule::optional),
+                         arguments->report);
               return ExitCode::ok;
             };
           }};

@@ -86,9 +86,13 @@ void check_architecture(const LoadedConfig& loaded) {
            "lower model.layers, model.width or model.hidden");
 }
 
-void check_data_keys(const LoadedConfig& loaded) {
+void check_data_keys(const LoadedConfig& loaded, DataRule rule) {
   const auto& c = loaded.config;
-  if (c.data.train.empty())
+  bool without_data = rule == DataRule::optional && !loaded.is_set("data.train");
+  if (without_data && c.model.vocab_size == 0 && c.model.init.empty())
+    refuse(loaded, "model.vocab_size", "without data.train it has to be given",
+           "set it, for example to 50257, or name training files under [data]");
+  if (c.data.train.empty() && !without_data)
     refuse(loaded, "data.train",
            loaded.is_set("data.train") ? "the list of training files is empty"
                                        : "no training files are given",
@@ -145,11 +149,11 @@ void check_optimizer(const LoadedConfig& loaded) {
 
 }  // namespace
 
-void check_config(const LoadedConfig& loaded) {
+void check_config(const LoadedConfig& loaded, DataRule data) {
   check_name(loaded);
   // With model.init, the architecture is still to be taken over: see adopt_architecture.
   if (loaded.config.model.init.empty()) check_architecture(loaded);
-  check_data_keys(loaded);
+  check_data_keys(loaded, data);
   check_batch(loaded);
   check_optimizer(loaded);
 }

@@ -7,12 +7,12 @@ namespace anneal {
 
 // Refuses combinations of values that cannot be trained. Throws UsageError naming the keys, where
 // they were set and the fix. Looks at no file.
-void check_config(const LoadedConfig& loaded);
+void check_config(const LoadedConfig& loaded, DataRule data = DataRule::required);
 
 // Looks at what the config names: training and validation files, tokenizer, model.init (sizes and
 // headers only), and takes over what they decide: the architecture of model.init, for keys that the
-// user did not set; its tokenizer; no tokenizer for bare token shards. Throws UsageError for what
-// is not there, does not fit the config, or contradicts it.
+// user did not set; its tokenizer; no tokenizer for bare token shards and without data. Throws
+// UsageError for what is not there, does not fit the config, or contradicts it.
 void check_config_files(LoadedConfig& loaded);
 
 // A message of another room, "[data.train] …", with the place where that key was set:

@@ -39,9 +39,9 @@ std::string LoadedConfig::at(std::string_view key) const {
 }
 
 LoadedConfig load_config(const std::filesystem::path& path,
-                         const std::vector<std::string>& overrides) {
+                         const std::vector<std::string>& overrides, DataRule data) {
   auto loaded = parse_config(read_config(path), path.string(), overrides);
-  check_config(loaded);
+  check_config(loaded, data);
   check_config_files(loaded);
   resolve(loaded.config);
   return loaded;

@@ -22,13 +22,17 @@ struct LoadedConfig {
   std::string at(std::string_view key) const;
 };
 
+// Whether a command needs training data, or is content with model.vocab_size.
+enum class DataRule : uint8_t { required, optional };
+
 // What every command that takes a CONFIG calls: parses the file and the overrides
 // ("section.key=value", the value in TOML or a bare string), checks each value and every
 // combination (config_check.hpp), looks for the files it names, and fills in what is derived.
 // Throws UsageError naming key, file:line and the fix. Reads nothing but the config, and writes
 // nothing.
 LoadedConfig load_config(const std::filesystem::path& path,
-                         const std::vector<std::string>& overrides = {});
+                         const std::vector<std::string>& overrides = {},
+                         DataRule data = DataRule::required);
 
 // The first step of load_config: keys, types, ranges and choices. `file` is for messages.
 LoadedConfig parse_config(std::string_view text, const std::string& file,

@@ -53,6 +53,10 @@ void check_config_files(LoadedConfig& loaded) {
   try {
     take_over_init(loaded);
     const auto& c = loaded.config;
+    if (c.data.train.empty()) {
+      loaded.config.data = {.tokenizer = ""};
+      return;
+    }
     auto data = check_data(
         c.data,
         {.context = c.model.context, .vocab_size = c.model.vocab_size, .seed = c.train.seed});

@@ -11,6 +11,7 @@
 #include "anneal/train/bytes.hpp"
 #include "anneal/train/engine.hpp"
 #include "anneal/train/memory_plan.hpp"
+#include "anneal/train/step_cost.hpp"
 
 namespace anneal {
 namespace {
@@ -32,7 +33,8 @@ ProgramCost cost_of_program(const Program& program) {
   return total;
 }
 
-// The vocabulary that the run will have, from sizes and headers alone.
+}  // namespace
+
 int64_t vocabulary_of(const RunConfig& config) {
   if (config.model.vocab_size > 0) return config.model.vocab_size;
   DataSummary data = check_data(config.data, {.context = config.model.context,
@@ -42,8 +44,10 @@ int64_t vocabulary_of(const RunConfig& config) {
   return data.bpe_size > 0 ? data.bpe_size : data.vocab_size;
 }
 
+namespace {
+
 void print_text(const RunConfig& config, const Module& module, const Plan& plan,
-                const MemoryTable& table, int64_t planned) {
+                const MemoryTable& table, int64_t planned, const MachineRates& rates) {
   std::printf(
       "%s: %s, %lld layers, width %lld, context %lld, vocabulary %lld: %.2fM parameters\n\n",
       config.name.c_str(), config.model.family.c_str(), static_cast<long long>(config.model.layers),
@@ -94,19 +98,24 @@ void print_text(const RunConfig& config, const Module& module, const Plan& plan,
     std::printf("%-16s%8zu%14.3f%14.3f\n", name.c_str(), cost.nodes, cost.flops / 1e9,
                 cost.bytes / 1e9);
   }
-  int64_t runs = config.train.batch / config.train.micro_batch;
-  double flops = 0;
-  if (module.programs.contains("step.first")) {
-    flops = cost_of_program(module.programs.at("step.first")).flops * static_cast<double>(runs);
-    flops += cost_of_program(module.programs.at("apply")).flops;
-  }
-  std::printf("\none step: %lld sequences in %lld micro-batches, %lld tokens, %.3f TFLOP\n",
-              static_cast<long long>(config.train.batch), static_cast<long long>(runs),
-              static_cast<long long>(config.train.batch * config.model.context), flops / 1e12);
+  StepCost cost = cost_of_step(module, config);
+  double seconds = predicted_seconds(module, config, rates, plan.arena_bytes);
+  auto tokens = config.train.batch * config.model.context;
+  std::printf(
+      "\none step: %lld sequences in %lld micro-batches, %lld tokens, %.3f TFLOP, %.2f GB\n",
+      static_cast<long long>(config.train.batch),
+      static_cast<long long>(config.train.batch / config.train.micro_batch),
+      static_cast<long long>(tokens), cost.flops / 1e12, cost.bytes / 1e9);
+  DType dtype = config.train.precision == "bf16" ? DType::bf16 : DType::f32;
+  std::printf(
+      "by the roofline of every node, at the %.0f GFLOP/s and %.1f GB/s measured here: "
+      "%.1f ms, %.0f tokens/s\n",
+      rates.flops(dtype) * 1e-9, rates.triad_bytes * 1e-9, seconds * 1e3,
+      static_cast<double>(tokens) / seconds);
 }
 
 void print_json(const RunConfig& config, const Module& module, const Plan& plan,
-                const MemoryTable& table, int64_t planned) {
+                const MemoryTable& table, int64_t planned, const MachineRates& rates) {
   nlohmann::ordered_json json;
   json["parameters"] = module.parameter_elements();
   json["planned_bytes"] = planned;
@@ -115,6 +124,12 @@ void print_json(const RunConfig& config, const Module& module, const Plan& plan,
   json["workspace_bytes"] = table.workspace_bytes;
   json["fragmentation_bytes"] = table.fragmentation_bytes;
   json["tokens_per_step"] = config.train.batch * config.model.context;
+  StepCost cost = cost_of_step(module, config);
+  json["step"] = {
+      {"flops", cost.flops},
+      {"model_flops", cost.model_flops},
+      {"bytes", cost.bytes},
+      {"predicted_seconds", predicted_seconds(module, config, rates, plan.arena_bytes)}};
   for (const auto& row : table.rows) {
     auto& layer = json["layers"][row.layer];
     for (const auto& [name, bytes] : row.bytes) layer[name] = bytes;
@@ -167,10 +182,11 @@ void print_plan(const LoadedConfig& loaded, const PlanReportOptions& options) {
   }
   MemoryTable table = memory_table(module, plan, target);
   int64_t planned = planned_bytes(config, module, plan, target);
+  MachineRates rates = measure_rates();
   if (options.json)
-    print_json(config, module, plan, table, planned);
+    print_json(config, module, plan, table, planned, rates);
   else
-    print_text(config, module, plan, table, planned);
+    print_text(config, module, plan, table, planned, rates);
 }
 
 }  // namespace anneal

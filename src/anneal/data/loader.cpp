@@ -123,6 +123,7 @@ struct BatchLoader::State {
   }
 
   void fill_slot(Slot& slot, int64_t step) {
+    if (options.before_batch) options.before_batch();
     slot.fill(dataset, step, [&](int64_t row) {
       return sample_index(options.seed, step * options.batch + row, samples, options.shuffle);
     });

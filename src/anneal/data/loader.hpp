@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -38,6 +39,8 @@ struct LoaderOptions {
   bool shuffle = true;
   uint64_t seed = 1;
   bool prefetch = true;  // fill the next batch in a background thread
+  // Called by the thread that reads, before each batch: what a slow source makes it wait for.
+  std::function<void()> before_batch{};
 };
 
 // Reads the batches of a run in the order of order.hpp: step s takes global samples s*B … s*B+B-1.

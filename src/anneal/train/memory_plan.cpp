@@ -12,9 +12,8 @@
 #include "anneal/passes/liveness.hpp"
 
 namespace anneal {
-namespace {
 
-const char* class_of(PersistentKind kind) {
+const char* memory_class_of(PersistentKind kind) {
   switch (kind) {
     case PersistentKind::parameter:
       return "weights";
@@ -31,8 +30,6 @@ const char* class_of(PersistentKind kind) {
   }
   return "";
 }
-
-}  // namespace
 
 int64_t planned_bytes(const RunConfig& config, const Module& module, const Plan& plan,
                       CpuTarget& target) {
@@ -73,7 +70,7 @@ MemoryTable memory_table(const Module& module, const Plan& plan, Target& target)
     return table.rows[it->second];
   };
   for (const Persistent& p : module.persistents)
-    row(layer_of(p.name)).bytes[class_of(p.kind)] += p.type.bytes();
+    row(layer_of(p.name)).bytes[memory_class_of(p.kind)] += p.type.bytes();
 
   int64_t largest = -1;
   for (const auto& [name, program] : plan.programs)

@@ -20,6 +20,9 @@ int64_t planned_bytes(const RunConfig& config, const Module& module, const Plan&
 // memory: known at once, where planning such a model would take long.
 void check_fits(const ModelConfig& config);
 
+// How tables and drawings name a kind of persistent value: "weights", "moments", …
+const char* memory_class_of(PersistentKind kind);
+
 // One row of the memory table: a layer ("h.3", "embed", …) with its bytes by class.
 struct MemoryRow {
   std::string layer;

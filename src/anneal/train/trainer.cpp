@@ -21,6 +21,7 @@
 #include "anneal/train/run_folder.hpp"
 #include "anneal/train/signals.hpp"
 #include "anneal/train/text_stream.hpp"
+#include "anneal/train/workload.hpp"
 
 namespace anneal {
 namespace {
@@ -68,7 +69,7 @@ class Trainer {
     if (checkpoint) check_resume(*checkpoint);
     open_log_file(folder_.log().string());
     data_.emplace(prepare(config_, folder_));
-    resolve();
+    resolve_from_data(config_, *data_);
     check_init_tokenizer();
     if (checkpoint) {
       check_resume(*checkpoint);
@@ -133,16 +134,6 @@ class Trainer {
             path.string(), "\")"));
   }
 
-  // What only the data tells.
-  void resolve() {
-    if (config_.model.vocab_size == 0)
-      config_.model.vocab_size =
-          data_->tokenizer ? data_->tokenizer->vocab_size() : data_->train.vocab_size();
-    if (config_.parallel.shards == 0) config_.parallel.shards = 1;
-    if (!data_->has_validation()) config_.train.eval_every = 0;
-    if (!data_->tokenizer) config_.train.sample_every = 0;
-  }
-
   void compile() {
     if (config_.train.precision == "bf16" && !cpu_matmul_has_native_bf16())
       log_info(
@@ -156,7 +147,8 @@ class Trainer {
                                                 .batch = config_.train.batch,
                                                 .micro_batch = config_.train.micro_batch,
                                                 .shuffle = config_.data.shuffle,
-                                                .seed = static_cast<uint64_t>(config_.train.seed)});
+                                                .seed = static_cast<uint64_t>(config_.train.seed),
+                                                .prefetch = config_.data.prefetch});
     if (options.evaluate)
       evaluation_.emplace(
           data_->validation, config_.model.context, config_.train.micro_batch,

@@ -1,6 +1,9 @@
 #include <dnnl.hpp>
 
 #include <algorithm>
+#include <functional>
+#include <limits>
+#include <memory>
 #include <vector>
 
 #include "anneal/base/error.hpp"
@@ -39,82 +42,118 @@ class Operand {
 };
 
 // The product on the library's own threads, with the right operand in the layout that the library
-// likes best: packed before, which is not counted.
-double packed_seconds(const MatmulSpec& s, const Operand& a, const Operand& b, const Operand& c) {
-  using dnnl::memory;
-  auto type = [](DType dtype) {
-    return dtype == DType::bf16 ? memory::data_type::bf16 : memory::data_type::f32;
-  };
-  auto plain = [&](int64_t rows, int64_t columns, bool transposed, DType dtype) {
-    auto strides = transposed ? memory::dims{1, rows} : memory::dims{columns, 1};
-    return memory::desc({rows, columns}, type(dtype), strides);
-  };
-  dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-  dnnl::stream stream(engine);
-  memory::desc a_desc = plain(s.m, s.k, s.trans_a, s.a), c_desc = plain(s.m, s.n, false, s.c);
-  memory::desc any({s.k, s.n}, type(s.b), memory::format_tag::any);
-  dnnl::primitive_attr attr;
-  if (s.accumulate) {
-    dnnl::post_ops sum;
-    sum.append_sum(1.0f);
-    attr.set_post_ops(sum);
-  }
+// likes best. Throws dnnl::error where there is none.
+class PackedProduct {
+ public:
+  PackedProduct(const MatmulSpec& s, const Operand& a, const Operand& b, const Operand& c)
+      : engine_(dnnl::engine::kind::cpu, 0), stream_(engine_) {
+    memory::desc a_desc = plain(s.m, s.k, s.trans_a, s.a), c_desc = plain(s.m, s.n, false, s.c);
+    memory::desc any({s.k, s.n}, type(s.b), memory::format_tag::any);
+    dnnl::primitive_attr attr;
+    if (s.accumulate) {
+      dnnl::post_ops sum;
+      sum.append_sum(1.0f);
+      attr.set_post_ops(sum);
+    }
 #if DNNL_VERSION_MAJOR >= 3
-  dnnl::matmul::primitive_desc pd(engine, a_desc, any, c_desc, attr);
+    dnnl::matmul::primitive_desc pd(engine_, a_desc, any, c_desc, attr);
 #else
-  dnnl::matmul::primitive_desc pd({a_desc, any, c_desc}, attr, engine);
+    dnnl::matmul::primitive_desc pd({a_desc, any, c_desc}, attr, engine_);
 #endif
-  memory plain_b(plain(s.k, s.n, s.trans_b, s.b), engine, b.at(0));
-  memory packed_b(pd.weights_desc(), engine);
-  dnnl::reorder(plain_b, packed_b).execute(stream, plain_b, packed_b);
-  memory a_memory(a_desc, engine, a.at(0)), c_memory(c_desc, engine, c.at(0));
-  dnnl::matmul product(pd);
-  return median_seconds([&] {
-    product.execute(
-        stream, {{DNNL_ARG_SRC, a_memory}, {DNNL_ARG_WEIGHTS, packed_b}, {DNNL_ARG_DST, c_memory}});
-    stream.wait();
-  });
-}
+    memory plain_b(plain(s.k, s.n, s.trans_b, s.b), engine_, b.at(0));
+    b_ = memory(pd.weights_desc(), engine_);
+    dnnl::reorder(plain_b, b_).execute(stream_, plain_b, b_);
+    stream_.wait();
+    a_ = memory(a_desc, engine_, a.at(0));
+    c_ = memory(c_desc, engine_, c.at(0));
+    product_ = dnnl::matmul(pd);
+  }
+
+  void run() const {
+    product_.execute(stream_, {{DNNL_ARG_SRC, a_}, {DNNL_ARG_WEIGHTS, b_}, {DNNL_ARG_DST, c_}});
+    stream_.wait();
+  }
+
+ private:
+  using memory = dnnl::memory;
+  static memory::data_type type(DType dtype) {
+    return dtype == DType::bf16 ? memory::data_type::bf16 : memory::data_type::f32;
+  }
+  static memory::desc plain(int64_t rows, int64_t columns, bool transposed, DType dtype) {
+    auto strides = transposed ? memory::dims{1, rows} : memory::dims{columns, 1};
+    return {{rows, columns}, type(dtype), strides};
+  }
+
+  dnnl::engine engine_;
+  mutable dnnl::stream stream_;
+  memory a_, b_, c_;
+  dnnl::matmul product_;
+};
 
 }  // namespace
 
-double best_product_seconds(const MatmulSpec& spec, int64_t count) {
+struct ProductBench::Impl {
+  Impl(const MatmulSpec& s, int64_t products)
+      : count(products),
+        a(s.m * s.k, s.a, products),
+        b(s.k * s.n, s.b, products),
+        c(s.m * s.n, s.c, products) {}
+  int64_t count;
+  Operand a, b, c;
+  Arena workspace;
+  std::function<void()> way;
+};
+
+ProductBench::ProductBench(const MatmulSpec& spec, int64_t count) {
   MatmulSpec s = spec;
   s.bias = false;
-  Operand a(s.m * s.k, s.a, count), b(s.k * s.n, s.b, count), c(s.m * s.n, s.c, count);
-  CpuMatmul tiled(s);
-  Arena workspace(std::max<int64_t>(1, tiled.workspace_bytes()));
-  double best = median_seconds([&] {
-    for (int64_t i = 0; i < count; ++i)
-      tiled.run(a.at(i), b.at(i), nullptr, c.at(i), workspace.at(0));
+  impl_ = std::make_unique<Impl>(s, count);
+  Impl& i = *impl_;
+  double best = std::numeric_limits<double>::infinity();
+  auto consider = [&](std::function<void()> way) {
+    double seconds = median_seconds(way);
+    if (seconds >= best) return;
+    best = seconds;
+    i.way = std::move(way);
+  };
+  auto tiled = std::make_shared<CpuMatmul>(s);
+  DnnlGemm::Leading leading{s.trans_a ? s.m : s.k, s.trans_b ? s.k : s.n, s.n};
+  bool supported = DnnlGemm::supports(s);
+  // Each of several products needs a primitive of its own, whose argument table it writes.
+  auto gemms = std::make_shared<std::vector<DnnlGemm>>();
+  for (int64_t k = 0; supported && k < count; ++k) gemms->emplace_back(s, leading);
+  int64_t scratch = supported ? ((*gemms)[0].scratchpad_bytes() + 63) / 64 * 64 : 0;
+  i.workspace = Arena(std::max({int64_t{64}, tiled->workspace_bytes(), scratch * count}));
+  consider([&i, tiled] {
+    for (int64_t k = 0; k < i.count; ++k)
+      tiled->run(i.a.at(k), i.b.at(k), nullptr, i.c.at(k), i.workspace.at(0));
   });
-  if (!DnnlGemm::supports(s)) return best;
-  DnnlGemm gemm(s, {s.trans_a ? s.m : s.k, s.trans_b ? s.k : s.n, s.n});
-  int64_t scratch = (gemm.scratchpad_bytes() + 63) / 64 * 64;
+  if (!supported) return;
+  auto run_one = [&i, gemms, scratch](int64_t k) {
+    (*gemms)[static_cast<size_t>(k)].run(i.a.at(k), i.b.at(k), nullptr, i.c.at(k),
+                                         i.workspace.at(scratch * k));
+  };
   if (count > 1) {
-    // One thread a product; each needs a primitive of its own, whose argument table it writes.
-    std::vector<DnnlGemm> gemms;
-    for (int64_t i = 0; i < count; ++i)
-      gemms.emplace_back(s, DnnlGemm::Leading{s.trans_a ? s.m : s.k, s.trans_b ? s.k : s.n, s.n});
-    Arena scratchpads(std::max<int64_t>(1, scratch * count));
-    double seconds = median_seconds([&] {
-      parallel_for_dynamic(count, [&](int64_t i) {
-        gemms[static_cast<size_t>(i)].run(a.at(i), b.at(i), nullptr, c.at(i),
-                                          scratchpads.at(scratch * i));
-      });
-    });
-    return std::min(best, seconds);
+    consider([&i, run_one] { parallel_for_dynamic(i.count, run_one); });
+    return;
   }
-  Arena scratchpad(std::max<int64_t>(1, scratch));
-  double plain =
-      median_seconds([&] { gemm.run(a.at(0), b.at(0), nullptr, c.at(0), scratchpad.at(0)); });
-  best = std::min(best, plain);
+  consider([run_one] { run_one(0); });
   try {
-    best = std::min(best, packed_seconds(s, a, b, c));
+    auto packed = std::make_shared<PackedProduct>(s, i.a, i.b, i.c);
+    consider([packed] { packed->run(); });
   } catch (const dnnl::error&) {
     // No packed form of this product.
   }
-  return best;
+}
+
+ProductBench::~ProductBench() = default;
+ProductBench::ProductBench(ProductBench&&) noexcept = default;
+ProductBench& ProductBench::operator=(ProductBench&&) noexcept = default;
+
+double ProductBench::run() const {
+  int64_t begin = now_ns();
+  impl_->way();
+  return static_cast<double>(now_ns() - begin) * 1e-9;
 }
 
 }  // namespace anneal

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "anneal/base/dtype.hpp"
 #include "anneal/device/cpu/matmul.hpp"
@@ -28,10 +29,23 @@ MachineRates measure_rates();
 // Only the matrix products: some ten milliseconds each.
 double measure_product_flops(DType dtype);
 
-// Seconds that `count` independent products of this shape take at the best rate seen here: the
-// least over plain and packed operands, the library's own threads, and our tiles; the median of
-// several runs each. The operands are random and of the given extents, bias and accumulation
-// included.
-double best_product_seconds(const MatmulSpec& spec, int64_t count = 1);
+// `count` independent matrix products of one shape, on random operands of their own, in the way
+// that is fastest here: plain or packed operands (packing is not counted), the library's own
+// threads or our tiles. `bias` does not count.
+class ProductBench {
+ public:
+  // Tries all ways and keeps the one with the least median time.
+  ProductBench(const MatmulSpec& spec, int64_t count);
+  ~ProductBench();
+  ProductBench(ProductBench&&) noexcept;
+  ProductBench& operator=(ProductBench&&) noexcept;
+
+  // Runs all products once; seconds.
+  double run() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 }  // namespace anneal

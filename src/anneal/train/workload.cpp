@@ -1,0 +1,93 @@
+#include "anneal/train/workload.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "anneal/base/rng.hpp"
+#include "anneal/data/tokenizer.hpp"
+#include "anneal/device/cpu/parallel.hpp"
+#include "anneal/optim/schedule.hpp"
+#include "anneal/train/memory_plan.hpp"
+
+namespace anneal {
+namespace {
+
+constexpr int64_t most_random_tokens = int64_t{1} << 24;
+
+// Writes a bare shard of uint32 tokens, uniformly random.
+void write_random_tokens(const std::filesystem::path& bin, int64_t count, int64_t vocab_size,
+                         uint64_t seed) {
+  FileWriter file(bin);
+  std::vector<uint32_t> block(4096);
+  for (int64_t begin = 0; begin < count; begin += static_cast<int64_t>(block.size())) {
+    auto n = static_cast<size_t>(std::min(count - begin, static_cast<int64_t>(block.size())));
+    for (size_t i = 0; i < n; ++i) {
+      uint32_t word = philox(seed, static_cast<uint64_t>(begin) + i, 0)[0];
+      block[i] = static_cast<uint32_t>(uint64_t{word} * static_cast<uint64_t>(vocab_size) >> 32);
+    }
+    file.write(block.data(), n * sizeof(uint32_t));
+  }
+}
+
+}  // namespace
+
+void resolve_from_data(RunConfig& config, const PreparedData& data) {
+  if (config.model.vocab_size == 0)
+    config.model.vocab_size =
+        data.tokenizer ? data.tokenizer->vocab_size() : data.train.vocab_size();
+  if (config.parallel.shards == 0) config.parallel.shards = 1;
+  if (!data.has_validation()) config.train.eval_every = 0;
+  if (!data.tokenizer) config.train.sample_every = 0;
+}
+
+Workload::Workload(RunConfig config, CpuTarget& target, int64_t steps,
+                   std::function<void()> before_batch)
+    : config_(std::move(config)) {
+  set_threads(config_.parallel.threads);
+  check_fits(config_.model);
+  auto seed = static_cast<uint64_t>(config_.train.seed);
+  if (config_.data.train.empty()) {
+    auto bin = directory_.path() / "random.bin";
+    int64_t tokens = config_.train.batch * config_.model.context * std::max<int64_t>(steps, 1);
+    write_random_tokens(bin, std::min(tokens, most_random_tokens) + config_.model.context + 1,
+                        config_.model.vocab_size, seed);
+    config_.data.train = {bin.string()};
+    config_.data.dtype = "uint32";
+  }
+  data_.emplace(prepare_data(config_.data, {.directory = directory_.path() / "data",
+                                            .threads = static_cast<int>(config_.parallel.threads),
+                                            .requirements = {.context = config_.model.context,
+                                                             .vocab_size = config_.model.vocab_size,
+                                                             .seed = config_.train.seed}}));
+  resolve_from_data(config_, *data_);
+  config_.train.eval_every = config_.train.sample_every = 0;
+  engine_ = std::make_unique<Engine>(config_, EngineOptions{.evaluate = false}, target);
+  engine_->session().initialise(seed);
+  loader_ = std::make_unique<BatchLoader>(data_->train,
+                                          LoaderOptions{.context = config_.model.context,
+                                                        .batch = config_.train.batch,
+                                                        .micro_batch = config_.train.micro_batch,
+                                                        .shuffle = config_.data.shuffle,
+                                                        .seed = seed,
+                                                        .prefetch = config_.data.prefetch,
+                                                        .before_batch = std::move(before_batch)});
+  planned_bytes_ = anneal::planned_bytes(config_, session().module(), session().plan(), target);
+}
+
+StepTimes Workload::step() {
+  StepTimes times{.begin = now_ns()};
+  const Batch& batch = loader_->next();
+  times.fetched = now_ns();
+  GradientResult result = engine_->gradients(batch);
+  if (!result.finite())
+    throw DivergedError(str("step ", steps_done_ + 1, ": loss ", result.loss, ", gradient norm ",
+                            result.grad_norm));
+  times.computed = now_ns();
+  double lr = learning_rate(steps_done_, config_.optimizer.lr, config_.schedule,
+                            std::max(config_.train.steps, steps_done_ + 1));
+  engine_->stepper().update(steps_done_++, lr, result.grad_norm);
+  times.end = now_ns();
+  return times;
+}
+
+}  // namespace anneal
