@@ -1,8 +1,8 @@
 #include "anneal/device/cpu/math.hpp"
 #include "anneal/device/cpu/simd.hpp"
-#include "anneal/ops/attention/kernel.hpp"
 #include "anneal/device/cpu/simd_product.hpp"
 #include "anneal/device/cpu/simd_transpose.hpp"
+#include "anneal/ops/attention/kernel.hpp"
 
 namespace anneal::ANNEAL_ISA {
 namespace {
