@@ -9,6 +9,7 @@
 #include "anneal/device/cpu/isa.hpp"
 #include "anneal/device/cpu/matmul.hpp"
 #include "anneal/device/cpu/parallel.hpp"
+#include "anneal/device/cpu/rates.hpp"
 #include "anneal/monitor/metrics.hpp"
 #include "anneal/monitor/process_stats.hpp"
 #include "anneal/monitor/progress.hpp"
@@ -20,6 +21,7 @@
 #include "anneal/train/model_files.hpp"
 #include "anneal/train/run_folder.hpp"
 #include "anneal/train/signals.hpp"
+#include "anneal/train/step_cost.hpp"
 #include "anneal/train/text_stream.hpp"
 #include "anneal/train/workload.hpp"
 
@@ -76,6 +78,9 @@ class Trainer {
       check_same_data(*checkpoint);
     }
     write_file_atomically(folder_.config(), options_.config_text(config_));
+    // Before anything is planned, so that it is no part of what the run takes.
+    flops_rate_ =
+        measure_product_flops(config_.train.precision == "bf16" ? DType::bf16 : DType::f32);
     baseline_ = sampler_.sample();
     compile();
     if (checkpoint)
@@ -160,6 +165,7 @@ class Trainer {
       if (auto end = data_->tokenizer->end_of_text()) end_ids_.push_back(*end);
     }
     const Session& session = engine_->session();
+    model_flops_ = cost_of_step(session.module(), config_).model_flops;
     planned_bytes_ = planned_bytes(config_, session.module(), session.plan(), target_);
     log_info(str(session.module().parameter_elements(), " parameters, ", format_mib(planned_bytes_),
                  " planned"));
@@ -270,6 +276,7 @@ class Trainer {
     event_.data_wait_seconds = waited;
     event_.tokens_per_second =
         static_cast<double>(batch.rows * batch.context) / event_.step_seconds;
+    if (flops_rate_ > 0) event_.mfu = model_flops_ / event_.step_seconds / flops_rate_;
     event_.cpu_percent = stats.cpu_percent;
     event_.read_bytes = stats.read_bytes;
     event_.rss_bytes = stats.rss_bytes;
@@ -430,6 +437,8 @@ class Trainer {
   std::optional<Progress> progress_;
   std::vector<int64_t> end_ids_;
   int64_t planned_bytes_ = 0;
+  double model_flops_ = 0;  // of a step
+  double flops_rate_ = 0;   // FLOP/s of matrix products on this machine; 0: not known
   RunState state_;
   StepEvent event_;
   struct {

@@ -13,7 +13,7 @@ namespace {
 // of A go by.
 constexpr int64_t slice_depth = 256;
 // Blocks whose packed form stays in the last-level cache, beside C.
-constexpr int64_t block_floats = int64_t{1} << 21;
+constexpr int64_t block_floats = int64_t{1} << 20;
 constexpr int64_t block_depth = 8 * slice_depth;
 // Of C for a task: a slice of A for it stays in the second-level cache.
 constexpr int64_t tile_rows = 192, tile_columns = 256;

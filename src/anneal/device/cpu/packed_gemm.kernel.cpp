@@ -24,25 +24,68 @@ template <int Panel>
     store(to, v, Panel - g < width ? Panel - g : width);
 }
 
-// Sources whose stored rows run along k: squares are transposed in registers.
-template <int Panel, class T>
-void pack_transposing(const T* from, int64_t leading, int64_t n, int64_t depth, float* to) {
-  for (int64_t p = 0; p < n; p += Panel, to += Panel * depth) {
-    // Lanes of a panel come in groups of a whole vector, the last group may be smaller.
-    for (int g = 0; g < Panel; g += width) {
-      int64_t lanes = n - p - g;
-      lanes = lanes < 0 ? 0 : lanes < width ? lanes : width;
-      if (lanes > Panel - g) lanes = Panel - g;
-      const T* rows = from + (p + g) * leading;
-      for_vectors(depth, [&](int64_t k, auto length) {
-        vf square[width];
-        for (int i = 0; i < width; ++i)
-          square[i] = i < lanes ? load(rows + i * leading + k, length) : vf{};
-        transpose(square);
-        for (int i = 0; i < length; ++i) store_lanes<Panel>(to, depth, k + i, g, square[i]);
-      });
+// Sources whose stored rows run along k: squares are transposed in registers. Lanes of a panel come
+// in groups of a whole vector; `lanes` of the group exist, or all of them if Whole.
+template <int Panel, bool Whole, class T>
+[[gnu::always_inline]] inline void transpose_group(const T* rows, int64_t leading, int lanes,
+                                                   int64_t depth, int g, float* panel) {
+  constexpr int most = Panel < width ? Panel : width;
+  auto square_at = [&](int64_t k, auto length, vf(&square)[width]) {
+    for (int i = 0; i < width; ++i) {
+      bool there = Whole ? i < most : i < lanes;
+      square[i] = there ? load(rows + i * leading + k, length) : vf{};
+    }
+    transpose(square);
+  };
+  vf square[width];
+  int64_t k = 0;
+  // A whole vector's overhang stays within the panel up to the last square.
+  for (; k + 2 * width <= depth; k += width) {
+    square_at(k, FullLanes{}, square);
+    for (int i = 0; i < width; ++i) {
+      if constexpr (Panel % width == 0 || Panel < width)
+        store(panel + (k + i) * Panel + g, square[i]);
+      else
+        store_lanes<Panel>(panel, depth, k + i, g, square[i]);
     }
   }
+  for_vectors(depth - k, [&](int64_t at, auto length) {
+    square_at(k + at, length, square);
+    for (int i = 0; i < length; ++i) store_lanes<Panel>(panel, depth, k + at + i, g, square[i]);
+  });
+}
+
+template <int Panel, class T>
+void pack_transposing(const T* from, int64_t leading, int64_t n, int64_t depth, float* to) {
+  for (int64_t p = 0; p < n; p += Panel, to += Panel * depth)
+    for (int g = 0; g < Panel; g += width) {
+      int most = Panel - g < width ? Panel - g : width;
+      int64_t left = n - p - g;
+      int lanes = left < 0 ? 0 : left < most ? static_cast<int>(left) : most;
+      const T* rows = from + (p + g) * leading;
+      if (lanes == (Panel < width ? Panel : width))
+        transpose_group<Panel, true>(rows, leading, lanes, depth, g, to);
+      else
+        transpose_group<Panel, false>(rows, leading, lanes, depth, g, to);
+    }
+}
+
+// The panels of lanes [first, end) of one stored row, which has n lanes.
+template <int Panel, class T>
+[[gnu::always_inline]] inline void copy_lanes(const T* row, int64_t first, int64_t end, int64_t n,
+                                              int64_t k, int64_t depth, float* to) {
+  float* panel = to + first * depth;
+  for (int64_t p = first; p < end; p += Panel, panel += Panel * depth)
+    for (int g = 0; g < Panel; g += width) {
+      // Lanes beyond the panel are not kept, but they must be there to be loaded.
+      int64_t lanes = n - p - g;
+      vf v{};
+      if (lanes >= width)
+        v = load(row + p + g);
+      else if (lanes > 0)
+        v = load(row + p + g, static_cast<int>(lanes));
+      store_lanes<Panel>(panel, depth, k, g, v);
+    }
 }
 
 // Sources whose stored rows run along the panels' lanes. Some panels at a time: whole cache lines
@@ -50,28 +93,27 @@ void pack_transposing(const T* from, int64_t leading, int64_t n, int64_t depth, 
 // fall into one set of the cache.
 template <int Panel, class T>
 void pack_copying(const T* from, int64_t leading, int64_t n, int64_t depth, float* to) {
-  constexpr int64_t group = Panel < width ? 8 * Panel : 4 * Panel;
+  constexpr int panels = Panel < width ? 8 : 4;
+  constexpr int64_t group = panels * Panel;
   constexpr int64_t ahead = 8;  // stored rows lie far apart, which hardware does not foresee
   for (int64_t first = 0; first < n; first += group) {
-    int64_t end = first + group < n ? first + group : n;
-    for (int64_t k = 0; k < depth; ++k) {
-      const T* row = from + k * leading;
-      if (k + ahead < depth)
-        for (int64_t line = first; line < end; line += 64 / static_cast<int64_t>(sizeof(T)))
-          __builtin_prefetch(row + ahead * leading + line);
-      float* out = to + first * depth;
-      for (int64_t p = first; p < end; p += Panel, out += Panel * depth)
-        for (int g = 0; g < Panel; g += width) {
-          // Lanes beyond the panel are not kept, but they must be there to be loaded.
-          int64_t lanes = n - p - g;
-          vf v{};
-          if (lanes >= width)
-            v = load(row + p + g);
-          else if (lanes > 0)
-            v = load(row + p + g, static_cast<int>(lanes));
-          store_lanes<Panel>(out, depth, k, g, v);
+    int64_t k = 0;
+    // Whole vectors may be loaded and stored: all but the last group, up to the last inner indices.
+    if constexpr (Panel % width == 0 || Panel < width) {
+      constexpr int64_t last = Panel < width ? width / Panel + 1 : 0;
+      float* panel = to + first * depth;
+      if (first + group + width <= n)
+        for (; k < depth - last; ++k) {
+          const T* row = from + k * leading + first;
+          for (int64_t at = 0; at < group; at += 64 / static_cast<int64_t>(sizeof(T)))
+            __builtin_prefetch(row + ahead * leading + at);
+          for (int p = 0; p < panels; ++p)
+            for (int g = 0; g < Panel; g += width)
+              store(panel + p * Panel * depth + k * Panel + g, load(row + p * Panel + g));
         }
     }
+    int64_t end = first + group < n ? first + group : n;
+    for (; k < depth; ++k) copy_lanes<Panel>(from + k * leading, first, end, n, k, depth, to);
   }
 }
 
