@@ -9,6 +9,8 @@
 
 namespace anneal {
 
+class CpuProduct;
+
 // C[m,n] = op(A)·op(B) (+ bias[n]) or C += op(A)·op(B); all row-major and dense.
 struct MatmulSpec {
   int64_t m = 0, n = 0, k = 0;
@@ -20,8 +22,9 @@ struct MatmulSpec {
   bool operator==(const MatmulSpec&) const = default;
 };
 
-// A matrix product compiled for one shape. Gives the same bits for any number of threads: the
-// output is cut into tiles by its shape only, each computed by one thread.
+// A matrix product compiled for one shape, in the way that is fastest for it here: our own kernels
+// (PackedGemm, Gemv) or the library's (LibraryTiles). Gives the same bits for any number of
+// threads: the output is cut into tiles by its shape only, each computed by one thread.
 //
 // Where the CPU has no native bf16 product, bf16 operands are widened to f32 in the workspace and
 // the result is rounded: the same meaning, at f32's speed.
@@ -39,10 +42,8 @@ class CpuMatmul {
   // Throws Error where the library fails, which needs memory of its own for a moment.
   void run(const void* a, const void* b, const void* bias, void* c, std::byte* workspace) const;
 
-  struct Impl;
-
  private:
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<CpuProduct> product_;
 };
 
 // Makes what the library needs once a thread, for all threads that kernels use, so that no later

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "anneal/device/cpu/convert.hpp"
 #include "anneal/device/cpu/isa.hpp"
 #include "anneal/device/cpu/packed_gemm_kernel.hpp"
 #include "anneal/device/cpu/parallel.hpp"
@@ -66,14 +67,18 @@ PackedGemm::PackedGemm(const MatmulSpec& spec) : spec_(spec) {
   tile_columns_ = even_part(columns_, tile_columns, k.b_panel);
   a_floats_ = round_up(rows_ * depth_, 16);
   b_floats_ = round_up(columns_ * depth_, 16);
+  if (spec.c == DType::bf16) c_floats_ = spec.m * spec.n;
 }
 
-void PackedGemm::run(const void* a, const void* b, const float* bias, float* c,
+int64_t PackedGemm::workspace_bytes() const { return (a_floats_ + b_floats_ + c_floats_) * 4; }
+
+void PackedGemm::run(const void* a, const void* b, const float* bias, void* c_any,
                      std::byte* workspace) const {
   const auto& kernel = kernels();
   const MatmulSpec& s = spec_;
   auto* packed_a = reinterpret_cast<float*>(workspace);
   float* packed_b = packed_a + a_floats_;
+  float* c = c_floats_ > 0 ? packed_b + b_floats_ : static_cast<float*>(c_any);
   PackedSource a_source{a, s.a == DType::bf16, s.trans_a ? s.m : s.k, !s.trans_a};
   PackedSource b_source{b, s.b == DType::bf16, s.trans_b ? s.k : s.n, s.trans_b};
   for (int64_t k0 = 0; k0 < s.k; k0 += depth_) {
@@ -90,6 +95,7 @@ void PackedGemm::run(const void* a, const void* b, const float* bias, float* c,
       }
     }
   }
+  if (c_floats_ > 0) narrow_to_bf16(c, static_cast<bf16*>(c_any), s.m * s.n);
 }
 
 void PackedGemm::multiply(const Block& a, const float* packed_a, const Block& b,

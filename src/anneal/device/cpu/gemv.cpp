@@ -1,0 +1,99 @@
+#include "anneal/device/cpu/gemv.hpp"
+
+#include <algorithm>
+
+#include "anneal/device/cpu/convert.hpp"
+#include "anneal/device/cpu/gemv_kernel.hpp"
+#include "anneal/device/cpu/isa.hpp"
+#include "anneal/device/cpu/parallel.hpp"
+
+namespace anneal {
+namespace {
+
+// Of B stored [k][n], a task reads rows of this many columns, whole pages where there are as many;
+// and to have enough tasks the inner indices are cut into slices, whose sums are added in their
+// order.
+constexpr int64_t columns_along_n = 1024;
+constexpr int64_t slices = 8, least_slice = 16;
+// Of B stored [n][k], a task has this many elements.
+constexpr int64_t grain = 1 << 15;
+
+int64_t aligned_floats(int64_t n) { return (n + 15) / 16 * 16; }
+
+}  // namespace
+
+Gemv::Gemv(const MatmulSpec& spec) : spec_(spec) {
+  if (spec.trans_b) return;
+  slice_ = std::max(least_slice, (spec.k + slices - 1) / slices);
+  partial_floats_ = (spec.k + slice_ - 1) / slice_ * aligned_floats(spec.n);
+}
+
+int64_t Gemv::workspace_bytes() const {
+  int64_t floats = partial_floats_;
+  if (spec_.a == DType::bf16) floats += aligned_floats(spec_.k);
+  if (spec_.c == DType::bf16) floats += aligned_floats(spec_.n);
+  return floats * 4;
+}
+
+void Gemv::run(const void* a, const void* b, const float* bias, void* c,
+               std::byte* workspace) const {
+  const MatmulSpec& s = spec_;
+  auto* floats = reinterpret_cast<float*>(workspace);
+  const auto* x = static_cast<const float*>(a);
+  if (s.a == DType::bf16) {
+    widen_bf16(static_cast<const bf16*>(a), floats, s.k);
+    x = floats;
+    floats += aligned_floats(s.k);
+  }
+  auto* y = static_cast<float*>(c);
+  if (s.c == DType::bf16) {
+    y = floats;
+    floats += aligned_floats(s.n);
+  }
+  if (s.trans_b)
+    rows_along_k(x, b, bias, y);
+  else
+    rows_along_n(x, b, bias, y, floats);
+  if (s.c == DType::bf16) narrow_to_bf16(y, static_cast<bf16*>(c), s.n);
+}
+
+void Gemv::rows_along_k(const float* x, const void* b, const float* bias, float* y) const {
+  const auto& kernels = *pick(&portable::gemv, &avx2::gemv, &avx512::gemv);
+  int64_t rows = std::max<int64_t>(4, grain / spec_.k / 4 * 4);
+  parallel_ranges(spec_.n, rows, [&](int64_t begin, int64_t end) {
+    kernels.rows_along_k(
+        {.b = static_cast<const std::byte*>(b) + begin * spec_.k * size_of(spec_.b),
+         .low = spec_.b == DType::bf16,
+         .leading = spec_.k,
+         .x = x,
+         .k = spec_.k,
+         .n = end - begin,
+         .y = y + begin});
+    for (int64_t n = begin; bias && n < end; ++n) y[n] += bias[n];
+  });
+}
+
+void Gemv::rows_along_n(const float* x, const void* b, const float* bias, float* y,
+                        float* partial) const {
+  const auto& kernels = *pick(&portable::gemv, &avx2::gemv, &avx512::gemv);
+  int64_t parts = (spec_.n + columns_along_n - 1) / columns_along_n;
+  int64_t count = (spec_.k + slice_ - 1) / slice_, stride = aligned_floats(spec_.n);
+  parallel_for(parts * count, [&](int64_t task) {
+    int64_t n = task / count * columns_along_n, k = task % count * slice_;
+    kernels.rows_along_n(
+        {.b = static_cast<const std::byte*>(b) + (k * spec_.n + n) * size_of(spec_.b),
+         .low = spec_.b == DType::bf16,
+         .leading = spec_.n,
+         .x = x + k,
+         .k = std::min(slice_, spec_.k - k),
+         .n = std::min(columns_along_n, spec_.n - n),
+         .y = partial + task % count * stride + n});
+  });
+  for (int64_t n = 0; n < spec_.n; ++n) {
+    float sum = bias ? bias[n] : 0.0f;
+    for (int64_t slice = 0; slice < count; ++slice) sum += partial[slice * stride + n];
+    y[n] = sum;
+  }
+}
+
+}  // namespace anneal

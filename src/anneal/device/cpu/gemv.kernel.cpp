@@ -1,0 +1,73 @@
+#include "anneal/device/cpu/gemv_kernel.hpp"
+#include "anneal/device/cpu/simd.hpp"
+
+namespace anneal::ANNEAL_ISA {
+namespace {
+
+// Stored rows at a time: as many streams as keep memory busy.
+constexpr int rows_at_once = 4;
+
+// y (+)= x[0]·b[0] + … + x[Rows-1]·b[Rows-1], rows of B. y stays in the first-level cache.
+template <int Rows, class T>
+[[gnu::always_inline]] inline void add_rows(const GemvPart& part, const T* b, int64_t k) {
+  vf x[Rows];
+  for (int r = 0; r < Rows; ++r) x[r] = broadcast(part.x[k + r]);
+  const T* rows = b + k * part.leading;
+  for_vectors(part.n, [&](int64_t n, auto lanes) {
+    vf sum = k == 0 ? vf{} : load(part.y + n, lanes);
+    for (int r = 0; r < Rows; ++r) sum = fma(x[r], load(rows + r * part.leading + n, lanes), sum);
+    store(part.y + n, sum, lanes);
+  });
+}
+
+template <class T>
+void rows_along_n(const GemvPart& part, const T* b) {
+  int64_t k = 0;
+  for (; k + rows_at_once <= part.k; k += rows_at_once) add_rows<rows_at_once>(part, b, k);
+  for (; k < part.k; ++k) add_rows<1>(part, b, k);
+}
+
+template <int Rows, class T>
+[[gnu::always_inline]] inline void dot_rows(const GemvPart& part, const T* b, int64_t n) {
+  vf sum[Rows][2] = {};
+  const T* row = b + n * part.leading;
+  int64_t k = 0;
+  for (; k + 2 * width <= part.k; k += 2 * width)
+    for (int r = 0; r < Rows; ++r)
+      for (int v = 0; v < 2; ++v)
+        sum[r][v] = fma(load(part.x + k + v * width), load(row + r * part.leading + k + v * width),
+                        sum[r][v]);
+  for_vectors(part.k - k, [&](int64_t at, auto lanes) {
+    for (int r = 0; r < Rows; ++r)
+      sum[r][0] = fma(load(part.x + k + at, lanes), load(row + r * part.leading + k + at, lanes),
+                      sum[r][0]);
+  });
+  for (int r = 0; r < Rows; ++r) part.y[n + r] = hsum(sum[r][0] + sum[r][1]);
+}
+
+template <class T>
+void rows_along_k(const GemvPart& part, const T* b) {
+  int64_t n = 0;
+  for (; n + rows_at_once <= part.n; n += rows_at_once) dot_rows<rows_at_once>(part, b, n);
+  for (; n < part.n; ++n) dot_rows<1>(part, b, n);
+}
+
+void along_n(const GemvPart& part) {
+  if (part.low)
+    rows_along_n(part, static_cast<const bf16*>(part.b));
+  else
+    rows_along_n(part, static_cast<const float*>(part.b));
+}
+
+void along_k(const GemvPart& part) {
+  if (part.low)
+    rows_along_k(part, static_cast<const bf16*>(part.b));
+  else
+    rows_along_k(part, static_cast<const float*>(part.b));
+}
+
+}  // namespace
+
+const GemvKernels gemv = {along_n, along_k};
+
+}  // namespace anneal::ANNEAL_ISA
