@@ -20,6 +20,10 @@ TEST_F(ConfigFiles, DataIsOptionalWhereOnlyShapesMatter) {
   EXPECT_EQ(loaded.config.train.sample_every, 0);
   EXPECT_THROW(load_config(path), UsageError);
   EXPECT_THROW(load_config(path, {"data.train=[]"}, DataRule::optional), UsageError);
+  // Keys about data that is not there are mistakes; how it would be read is not.
+  for (const char* key : {"data.validation=0.1", "data.tokenizer=byte", "data.dtype=uint16"})
+    EXPECT_THROW(load_config(path, {key}, DataRule::optional), UsageError) << key;
+  EXPECT_FALSE(load_config(path, {"data.prefetch=false"}, DataRule::optional).config.data.prefetch);
   try {
     load_config(path, {"model.vocab_size=0"}, DataRule::optional);
     FAIL() << "accepted";

@@ -46,7 +46,8 @@ TEST_P(Measured, AStep) {
   ASSERT_TRUE(m.bound_seconds.has_value());
   EXPECT_GT(*m.bound_seconds, 0);
   EXPECT_GT(m.predicted_seconds, 0);
-  EXPECT_GT(m.mfu(), 0);
+  bool known = m.precision == "fp32" || cpu_matmul_has_native_bf16();
+  EXPECT_EQ(m.mfu().value_or(0) > 0, known);
   EXPECT_GT(m.planned_bytes, 0);
 }
 

@@ -1,5 +1,4 @@
 #include <cstdio>
-#include <cstring>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -11,6 +10,7 @@
 #include "anneal/cli/plan_report.hpp"
 #include "anneal/device/cpu/parallel.hpp"
 #include "anneal/train/kernel_bench.hpp"
+#include "anneal/train/signals.hpp"
 #include "anneal/train/step_bench.hpp"
 
 namespace anneal {
@@ -45,7 +45,7 @@ Json to_json(const StepMeasurement& m) {
   json["first_seconds"] = m.first_seconds;
   json["tokens_per_second"] = m.tokens_per_second();
   json["flops_per_step"] = m.model_flops;
-  json["mfu"] = m.mfu();
+  json["mfu"] = m.mfu() ? Json(*m.mfu()) : Json(nullptr);
   json["phases"] = {{"data", m.phases.data},           {"forward", m.phases.forward},
                     {"recompute", m.phases.recompute}, {"backward", m.phases.backward},
                     {"reduce", m.phases.reduce},       {"update", m.phases.update},
@@ -88,8 +88,9 @@ void print_text(const StepMeasurement& m) {
               m.step_seconds * 1e3, ll(m.steps), m.fastest_seconds * 1e3, m.slowest_seconds * 1e3,
               m.first_seconds * 1e3);
   std::printf("throughput  %10.1f tokens/s\n", m.tokens_per_second());
-  std::printf("MFU         %10.1f %% of the measured matrix rate, %.2f GFLOP a step\n",
-              m.mfu() * 100, m.model_flops * 1e-9);
+  if (m.mfu())
+    std::printf("MFU         %10.1f %% of the measured matrix rate, %.2f GFLOP a step\n",
+                *m.mfu() * 100, m.model_flops * 1e-9);
   if (m.bound_seconds)
     std::printf("bound       %10.2f ms for the matrix products alone: the step runs at %.1f %%\n",
                 *m.bound_seconds * 1e3, *m.bound_seconds / m.step_seconds * 100);
@@ -112,15 +113,26 @@ void print_text(const StepMeasurement& m) {
   print_rates(m.rates);
 }
 
-// Another measurement beside this one, both as `bench step --json` prints them.
-void print_comparison(const Json& now, const std::string& file) {
-  Json other = Json::parse(read_file(file, 1 << 20), nullptr, false);
-  auto number = [&](const Json& json, const char* key) -> double {
-    return json.contains(key) && json[key].is_number() ? json[key].get<double>() : 0.0;
-  };
-  if (!other.is_object() || number(other, "step_seconds") <= 0)
+double number(const Json& json, const char* key) {
+  return json.contains(key) && json[key].is_number() ? json[key].get<double>() : 0.0;
+}
+
+// What `bench step --json` wrote another time.
+Json read_measurement(const std::string& file) {
+  Json json;
+  try {
+    json = Json::parse(read_file(file, 1 << 20), nullptr, false);
+  } catch (const Error& error) {
+    throw UsageError(str("[--compare] ", error.what(), " (give a file that can be read)"));
+  }
+  if (!json.is_object() || number(json, "step_seconds") <= 0)
     throw UsageError(str("[--compare] ", file,
                          " is no measurement (give a file that anneal bench step --json wrote)"));
+  return json;
+}
+
+// Another measurement beside this one.
+void print_comparison(const Json& now, const Json& other) {
   std::printf("\n%-16s %14s %14s %10s\n", "", "now", "other", "now/other");
   auto row = [&](const char* name, double a, double b) {
     if (b != 0) std::printf("%-16s %14.2f %14.2f %10.3f\n", name, a, b, a / b);
@@ -132,15 +144,23 @@ void print_comparison(const Json& now, const std::string& file) {
   for (auto& [name, seconds] : now["phases"].items())
     row((name + " ms").c_str(), seconds.get<double>() * 1e3,
         number(other["phases"], name.c_str()) * 1e3);
-  for (const char* key : {"planned_bytes", "peak_rss_bytes"})
-    if (other.contains("memory"))
-      row((std::string(key, strcspn(key, "_")) + " MiB").c_str(),
-          number(now["memory"], key) / 0x1p20, number(other["memory"], key) / 0x1p20);
+  if (!other.contains("memory")) return;
+  row("planned MiB", number(now["memory"], "planned_bytes") / 0x1p20,
+      number(other["memory"], "planned_bytes") / 0x1p20);
+  row("resident MiB", number(now["memory"], "peak_rss_bytes") / 0x1p20,
+      number(other["memory"], "peak_rss_bytes") / 0x1p20);
 }
 
 ExitCode bench_step(const StepArguments& arguments) {
-  if (arguments.options.steps < 1 || arguments.options.warmup < 1)
-    throw UsageError("[bench step] expected --steps and --warmup of at least 1");
+  for (int64_t steps : {arguments.options.steps, arguments.options.warmup})
+    if (steps < 1 || steps > Workload::most_steps)
+      throw UsageError(str("[bench step] expected --steps and --warmup from 1 to ",
+                           Workload::most_steps, ", got ", steps));
+  if (arguments.json && !arguments.compare.empty())
+    throw UsageError("[--json] does not go with --compare (ask for one at a time)");
+  Json other;
+  if (!arguments.compare.empty()) other = read_measurement(arguments.compare);
+  StopSignals signals;
   LoadedConfig loaded = load_config(arguments.config, arguments.sets, DataRule::optional);
   StepBenchOptions options = arguments.options;
   options.bound = !arguments.no_bound;
@@ -156,7 +176,7 @@ ExitCode bench_step(const StepArguments& arguments) {
     return ExitCode::ok;
   }
   print_text(m);
-  if (!arguments.compare.empty()) print_comparison(to_json(m), arguments.compare);
+  if (!arguments.compare.empty()) print_comparison(to_json(m), other);
   return ExitCode::ok;
 }
 
@@ -172,7 +192,12 @@ ExitCode bench_kernels(const KernelArguments& arguments) {
   if (config.model.vocab_size == 0) config.model.vocab_size = vocabulary_of(config);
   set_threads(config.parallel.threads);
   MachineRates rates = measure_rates();
-  auto list = measure_kernels(config, rates, [](const std::string& line) { log_info(line); });
+  std::vector<KernelMeasurement> list;
+  try {
+    list = measure_kernels(config, rates, [](const std::string& line) { log_info(line); });
+  } catch (const UsageError& error) {
+    throw UsageError(with_location(loaded, error.what()));
+  }
   if (arguments.json) {
     Json json = Json::array();
     for (const auto& m : list)

@@ -1,3 +1,5 @@
+#include <unistd.h>
+#include <cerrno>
 #include <cstdio>
 #include <filesystem>
 
@@ -8,6 +10,7 @@
 #include "anneal/cli/config_file.hpp"
 #include "anneal/device/cpu/rates.hpp"
 #include "anneal/train/profile_files.hpp"
+#include "anneal/train/signals.hpp"
 
 namespace anneal {
 namespace {
@@ -41,14 +44,29 @@ void print_rows(const char* title, const std::vector<ProfileRow>& rows, const Pr
   std::printf("\n");
 }
 
+// Each of them is in the trace.
+constexpr int64_t most_steps = 1000;
+
+// Before anything is measured: the folder has to be there and take files.
+void prepare_folder(const std::filesystem::path& out) {
+  std::error_code error;
+  std::filesystem::create_directories(out, error);
+  if (!error && ::access(out.c_str(), W_OK) != 0) error = {errno, std::generic_category()};
+  if (error)
+    throw UsageError(str("[--out] cannot write to ", out.string(), ": ", error.message(),
+                         " (name another folder)"));
+}
+
 ExitCode profile(const ProfileArguments& arguments) {
-  if (arguments.steps < 1 || arguments.rows < 1)
-    throw UsageError("[profile] expected --steps and --rows of at least 1");
+  if (arguments.steps < 1 || arguments.steps > most_steps || arguments.rows < 1)
+    throw UsageError(
+        str("[profile] expected --steps from 1 to ", most_steps, " and --rows of at least 1"));
   LoadedConfig loaded = load_config(arguments.config, arguments.sets, DataRule::optional);
   std::filesystem::path out = arguments.out.empty()
                                   ? std::filesystem::path("runs") / loaded.config.name
                                   : std::filesystem::path(arguments.out);
-  std::filesystem::create_directories(out);
+  prepare_folder(out);
+  StopSignals signals;
   std::unique_ptr<Recording> recording;
   try {
     recording = std::make_unique<Recording>(loaded.config, arguments.steps);

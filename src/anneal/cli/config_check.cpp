@@ -92,6 +92,11 @@ void check_data_keys(const LoadedConfig& loaded, DataRule rule) {
   if (without_data && c.model.vocab_size == 0 && c.model.init.empty())
     refuse(loaded, "model.vocab_size", "without data.train it has to be given",
            "set it, for example to 50257, or name training files under [data]");
+  if (without_data)
+    for (const char* key : {"data.validation", "data.tokenizer", "data.dtype"})
+      if (loaded.is_set(key))
+        refuse(loaded, key, "there is no data that it could be about",
+               "set data.train, or remove it");
   if (c.data.train.empty() && !without_data)
     refuse(loaded, "data.train",
            loaded.is_set("data.train") ? "the list of training files is empty"

@@ -54,7 +54,7 @@ void check_config_files(LoadedConfig& loaded) {
     take_over_init(loaded);
     const auto& c = loaded.config;
     if (c.data.train.empty()) {
-      loaded.config.data = {.tokenizer = ""};
+      loaded.config.data.tokenizer.clear();
       return;
     }
     auto data = check_data(

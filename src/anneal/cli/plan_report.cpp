@@ -110,8 +110,8 @@ void print_text(const RunConfig& config, const Module& module, const Plan& plan,
   std::printf(
       "by the roofline of every node, at the %.0f GFLOP/s and %.1f GB/s measured here: "
       "%.1f ms, %.0f tokens/s\n",
-      rates.flops(dtype) * 1e-9, rates.triad_bytes * 1e-9, seconds * 1e3,
-      static_cast<double>(tokens) / seconds);
+      rates.flops(dtype) * 1e-9, bandwidth_of(rates, stays_in_cache(plan.arena_bytes)) * 1e-9,
+      seconds * 1e3, static_cast<double>(tokens) / seconds);
 }
 
 void print_json(const RunConfig& config, const Module& module, const Plan& plan,

@@ -1,13 +1,13 @@
 #include "anneal/train/kernel_bench.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 #include "anneal/base/rng.hpp"
 #include "anneal/device/arena.hpp"
 #include "anneal/device/cpu/median.hpp"
 #include "anneal/device/cpu/parallel.hpp"
 #include "anneal/train/engine.hpp"
+#include "anneal/train/memory_plan.hpp"
 
 namespace anneal {
 namespace {
@@ -104,6 +104,7 @@ std::string shapes_of(const OpCall& call) {
 std::vector<KernelMeasurement> measure_kernels(const RunConfig& config, const MachineRates& rates,
                                                const std::function<void(const std::string&)>& log) {
   set_threads(config.parallel.threads);
+  check_fits(config.model);
   CpuTarget target;
   Module module = build_module(config, {.evaluate = false});
   Plan plan = run_passes(module, pass_options(config), target);

@@ -44,7 +44,8 @@ int64_t planned_bytes(const RunConfig& config, const Module& module, const Plan&
   const auto& train = config.train;
   int64_t context = config.model.context;
   int64_t batches =
-      BatchLoader::memory_bytes({.context = context, .batch = train.batch}) +
+      BatchLoader::memory_bytes(
+          {.context = context, .batch = train.batch, .prefetch = config.data.prefetch}) +
       (train.eval_every > 0 ? EvaluationReader::memory_bytes(context, train.micro_batch) : 0);
   return plan.arena_bytes + library.held + library.packing * thread_count() + batches +
          CheckpointWriter::staging_bytes();

@@ -11,9 +11,6 @@ namespace {
 
 constexpr int64_t warmup_steps = 2;
 
-// Parallel regions of the longest kernels: a chunk of the head's rows has some.
-constexpr int64_t regions_of_a_node = 32;
-
 double seconds_of(int64_t ns) { return static_cast<double>(ns) * 1e-9; }
 
 // "h.3.attn" of "h.3.attn.qkv", "embed" of "embed.tokens": what a user thinks of as one part.
@@ -22,34 +19,6 @@ std::string part_of(std::string_view scope) {
   if (layer.find('.') == std::string::npos || layer.size() == scope.size()) return layer;
   return std::string(scope.substr(0, scope.find('.', layer.size() + 1)));
 }
-
-// Thread time of each node, by tag, that no region used.
-class IdleTime {
- public:
-  explicit IdleTime(const Recording& recording) : trace_(recording.trace()) {
-    at_.assign(static_cast<size_t>(trace_.threads()), 0);
-  }
-
-  // Of the next node in the order in which they ran.
-  int64_t of(const ThreadTrace::Span& node) {
-    int64_t busy = 0;
-    for (int t = 0; t < trace_.threads(); ++t) {
-      auto regions = trace_.regions(t);
-      size_t& i = at_[static_cast<size_t>(t)];
-      while (i < regions.size() && regions[i].end <= node.begin) ++i;
-      for (; i < regions.size() && regions[i].begin < node.end; ++i)
-        busy += regions[i].end - regions[i].begin;
-    }
-    int64_t length = node.end - node.begin;
-    // Without any region the thread that started the node did it alone.
-    if (busy == 0) busy = length;
-    return std::max<int64_t>(0, length * trace_.threads() - busy);
-  }
-
- private:
-  const ThreadTrace& trace_;
-  std::vector<size_t> at_;
-};
 
 class Rows {
  public:
@@ -76,6 +45,43 @@ class Rows {
 
 }  // namespace
 
+void NodeRegions::advance(const ThreadTrace::Span& node) {
+  node_ = node;
+  for (int t = 0; t < trace_.threads(); ++t) {
+    auto all = trace_.regions(t);
+    Range& range = of_[static_cast<size_t>(t)];
+    range.first = range.last;
+    while (range.first < all.size() && all[range.first].end <= node.begin) ++range.first;
+    range.last = range.first;
+    while (range.last < all.size() && all[range.last].begin < node.end) ++range.last;
+  }
+}
+
+std::span<const ThreadTrace::Span> NodeRegions::of(int thread) const {
+  const Range& range = of_[static_cast<size_t>(thread)];
+  return trace_.regions(thread).subspan(range.first, range.last - range.first);
+}
+
+int64_t NodeRegions::joined(size_t i) const {
+  auto first = of(0);
+  int64_t next = i + 1 < first.size() ? first[i + 1].begin : node_.end;
+  int64_t latest = first[i].end;
+  for (int t = 1; t < trace_.threads(); ++t)
+    for (const auto& region : of(t))
+      if (region.begin < next) latest = std::max(latest, std::min(region.end, next));
+  return latest;
+}
+
+int64_t NodeRegions::idle() const {
+  int64_t length = node_.end - node_.begin, idle = 0;
+  for (size_t i = 0; i < of(0).size(); ++i) idle += joined(i) - of(0)[i].end;
+  for (int t = 1; t < trace_.threads(); ++t) {
+    idle += length;
+    for (const auto& region : of(t)) idle -= region.end - region.begin;
+  }
+  return std::max<int64_t>(0, idle);
+}
+
 Recording::Recording(const RunConfig& config, int64_t steps, std::function<void()> before_batch)
     : workload_(config, target_, warmup_steps + 2 * steps, std::move(before_batch)),
       session_(workload_.session()) {
@@ -86,8 +92,14 @@ Recording::Recording(const RunConfig& config, int64_t steps, std::function<void(
   for (int64_t tag = 0; tag < tags; ++tag) nodes_.push_back(session_.traced_node(tag));
   for (const StepProgram& p : programs_of_step(module, workload_.config()))
     nodes += p.runs * static_cast<int64_t>(module.programs.at(p.name).order.size());
-  trace_ = std::make_unique<ThreadTrace>(thread_count(), nodes * steps * regions_of_a_node);
-  for (int64_t i = 0; i < warmup_steps; ++i) workload_.step();
+  // The warm-up tells how many regions a step has.
+  ThreadTrace counter(thread_count(), 0, 0);
+  workload_.step();
+  counter.start();
+  workload_.step();
+  counter.stop();
+  trace_ =
+      std::make_unique<ThreadTrace>(thread_count(), counter.most_regions() * steps, nodes * steps);
   std::vector<double> traced, untraced;
   for (int64_t i = 0; i < steps; ++i) {
     untraced.push_back(workload_.step().seconds());
@@ -109,7 +121,7 @@ Profile summarise(Recording& recording, const MachineRates& rates) {
   profile.rates = rates;
   profile.model_flops = cost_of_step(session.module(), recording.config()).model_flops;
   Rows ops, scopes;
-  IdleTime idle(recording);
+  NodeRegions regions(recording.trace());
   for (const Recording::Step& step : recording.steps()) {
     double in_nodes = 0;
     for (const ThreadTrace::Span& span : step.nodes) {
@@ -117,7 +129,8 @@ Profile summarise(Recording& recording, const MachineRates& rates) {
       const Node& node = traced.program->node(traced.node);
       OpCall call = traced.program->call(traced.node);
       double seconds = seconds_of(span.end - span.begin);
-      double idle_seconds = seconds_of(idle.of(span));
+      regions.advance(span);
+      double idle_seconds = seconds_of(regions.idle());
       Cost cost = cost_of(*node.op, call);
       int64_t memory = recording.target().workspace_bytes(*node.op, call);
       for (const auto& type : call.out) memory += type.bytes();

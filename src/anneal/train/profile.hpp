@@ -1,7 +1,8 @@
 #pragma once
 
-#include <filesystem>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,29 @@ class Recording {
   std::vector<Step> steps_;
   std::vector<TracedNode> nodes_;  // by tag
   double traced_seconds_ = 0, untraced_seconds_ = 0;
+};
+
+// The parallel regions of one node after the other, in the order in which they ran. The thread that
+// starts the nodes, 0, works outside of regions too, on what is not split; the others wait then.
+class NodeRegions {
+ public:
+  explicit NodeRegions(const ThreadTrace& trace)
+      : trace_(trace), of_(static_cast<size_t>(trace.threads())) {}
+  void advance(const ThreadTrace::Span& node);
+
+  std::span<const ThreadTrace::Span> of(int thread) const;
+  // When all threads had done their part of thread 0's region i: until then thread 0 waits.
+  int64_t joined(size_t i) const;
+  // Summed over threads, ns.
+  int64_t idle() const;
+
+ private:
+  struct Range {
+    size_t first = 0, last = 0;
+  };
+  const ThreadTrace& trace_;
+  ThreadTrace::Span node_;
+  std::vector<Range> of_;
 };
 
 // Nodes that have something in common, or a wait. Everything is that of one step: the mean over the

@@ -12,6 +12,10 @@
 namespace anneal {
 namespace {
 
+// Waits of a thread: for the others at the end of a region or for thread 0 between regions; and for
+// a node that thread 0 does alone.
+constexpr const char *waiting = "barrier", *alone = "another thread works alone";
+
 constexpr size_t phase_count = static_cast<size_t>(Phase::apply) + 1;
 
 // Shorter gaps say nothing and would double the file.
@@ -76,29 +80,36 @@ class TraceLanes {
     gap(between_programs, 0, at, step.times.end);
   }
 
-  // Regions of one thread, and its waits inside the nodes.
+  // One thread's part of every node, and its waits.
   void write_thread(int thread) {
-    auto regions = recording_.trace().regions(thread);
-    size_t i = 0;
+    NodeRegions regions(recording_.trace());
     int lane = thread + 1;
     for (const auto& step : recording_.steps())
       for (const auto& node : step.nodes) {
-        while (i < regions.size() && regions[i].end <= node.begin) ++i;
-        bool any = false;
+        regions.advance(node);
+        auto parts = regions.of(thread);
         int64_t at = node.begin;
-        for (; i < regions.size() && regions[i].begin < node.end; ++i) {
-          gap(any ? "barrier" : "waiting for a region", lane, at, regions[i].begin);
-          span(node.tag, lane, regions[i].begin, regions[i].end);
-          at = regions[i].end;
-          any = true;
+        for (size_t i = 0; i < parts.size(); ++i) {
+          int64_t begin = std::max(at, parts[i].begin);
+          if (thread == 0)
+            span_if_long(node.tag, lane, at, begin);
+          else
+            gap(waiting, lane, at, begin);
+          span(node.tag, lane, begin, parts[i].end);
+          at = parts[i].end;
+          if (thread > 0) continue;
+          gap(waiting, lane, at, regions.joined(i));
+          at = std::max(at, regions.joined(i));
         }
-        if (any)
-          gap("barrier", lane, at, node.end);
-        else if (thread == 0)
-          span(node.tag, lane, node.begin, node.end);
+        if (thread == 0)
+          span_if_long(node.tag, lane, at, node.end);
         else
-          gap("another thread works alone", lane, node.begin, node.end);
+          gap(parts.empty() ? alone : waiting, lane, at, node.end);
       }
+  }
+
+  void span_if_long(int64_t tag, int lane, int64_t begin, int64_t end) {
+    if (end - begin >= shortest_gap_ns) span(tag, lane, begin, end);
   }
 
   void span(int64_t tag, int lane, int64_t begin, int64_t end) {

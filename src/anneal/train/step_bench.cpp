@@ -1,8 +1,11 @@
 #include "anneal/train/step_bench.hpp"
 
 #include <algorithm>
-#include <numeric>
+#include <atomic>
+#include <chrono>
+#include <thread>
 
+#include "anneal/base/background_thread.hpp"
 #include "anneal/device/cpu/isa.hpp"
 #include "anneal/device/cpu/median.hpp"
 #include "anneal/device/cpu/parallel.hpp"
@@ -13,6 +16,31 @@ namespace {
 
 constexpr int64_t traced_steps = 3;
 
+// Looks at this process's memory from a thread of its own.
+class MemoryWatch {
+ public:
+  MemoryWatch() : thread_(background_thread([this] { run(); })) {}
+  ~MemoryWatch() { stop(); }
+  ProcessStats stop() {
+    stop_ = true;
+    if (thread_.joinable()) thread_.join();
+    return last_;
+  }
+
+ private:
+  void run() {
+    ProcessSampler sampler;
+    do {
+      last_ = sampler.sample();
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    } while (!stop_);
+    last_ = sampler.sample();
+  }
+  std::atomic<bool> stop_{false};
+  ProcessStats last_;
+  std::thread thread_;
+};
+
 // The phases of one more step each time, from the times of its nodes.
 PhaseSeconds measure_phases(Workload& workload) {
   int64_t nodes = 0;
@@ -21,7 +49,7 @@ PhaseSeconds measure_phases(Workload& workload) {
     nodes += p.runs * static_cast<int64_t>(session.module().programs.at(p.name).order.size());
   std::vector<PhaseSeconds> seen;
   for (int64_t i = 0; i < traced_steps; ++i) {
-    ThreadTrace trace(0, nodes);
+    ThreadTrace trace(0, 0, nodes);
     trace.start();
     StepTimes step = workload.step();
     trace.stop();
@@ -76,9 +104,10 @@ std::string describe(const StepBound::Line& line) {
 
 }  // namespace
 
-double StepMeasurement::mfu() const {
-  DType dtype = precision == "bf16" ? DType::bf16 : DType::f32;
-  return model_flops / step_seconds / rates.flops(dtype);
+std::optional<double> StepMeasurement::mfu() const {
+  double rate = precision == "bf16" ? rates.bf16_flops : rates.f32_flops;
+  if (rate <= 0) return std::nullopt;
+  return model_flops / step_seconds / rate;
 }
 
 StepMeasurement measure_step(const RunConfig& config, const StepBenchOptions& options) {
@@ -86,8 +115,7 @@ StepMeasurement measure_step(const RunConfig& config, const StepBenchOptions& op
     if (options.log) options.log(line);
   };
   set_threads(config.parallel.threads);
-  ProcessSampler sampler;
-  int64_t baseline = sampler.sample().anon_bytes;
+  ANNEAL_ASSERT(options.steps >= 1 && options.warmup >= 1, "no step to measure");
   CpuTarget target;
   Workload workload(config, target, options.warmup + options.steps + traced_steps);
   const RunConfig& resolved = workload.config();
@@ -105,12 +133,14 @@ StepMeasurement measure_step(const RunConfig& config, const StepBenchOptions& op
   m.tokens = m.batch * m.context;
   m.planned_bytes = workload.planned_bytes();
   log(str(m.parameters, " parameters, ", m.tokens, " tokens a step"));
+  std::optional<MemoryWatch> watch(std::in_place);
   for (int64_t i = 0; i < options.warmup; ++i) {
     double seconds = workload.step().seconds();
     if (i == 0) m.first_seconds = seconds;
   }
-  ProcessStats stats = sampler.sample();
-  m.measured_bytes = stats.peak_anon_bytes - baseline;
+  ProcessStats stats = watch->stop();
+  watch.reset();
+  m.measured_bytes = stats.peak_anon_bytes - workload.baseline_bytes();
   m.peak_rss_bytes = stats.peak_rss_bytes;
 
   // Steps and products by turns, since the speed of a shared machine drifts.

@@ -37,12 +37,14 @@ struct StepMeasurement {
   std::optional<double> bound_seconds;
   double predicted_seconds = 0;
   int64_t planned_bytes = 0;
-  int64_t measured_bytes = 0;  // peak RssAnon less what it was before the model was compiled
+  // Peak RssAnon, looked at every few milliseconds, less what it was before the model was compiled.
+  int64_t measured_bytes = 0;
   int64_t peak_rss_bytes = 0;
 
   double tokens_per_second() const { return static_cast<double>(tokens) / step_seconds; }
-  // Share of the machine's matrix rate, measured in the same run, that the model's FLOPs use.
-  double mfu() const;
+  // Share of the machine's matrix rate, measured in the same run, that the model's FLOPs use; none
+  // in bf16 on a CPU without bf16 products.
+  std::optional<double> mfu() const;
 };
 
 StepMeasurement measure_step(const RunConfig& config, const StepBenchOptions& options);

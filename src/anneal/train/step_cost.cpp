@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "anneal/base/memory_limit.hpp"
 #include "anneal/device/cpu/median.hpp"
 #include "anneal/device/cpu/parallel.hpp"
 
@@ -38,6 +39,10 @@ bool stays_in_cache(int64_t arena_bytes) {
   return arena_bytes <= int64_t{16} << 20;
 }
 
+double bandwidth_of(const MachineRates& rates, bool cached) {
+  return cached ? rates.cached_bytes : rates.triad_bytes;
+}
+
 StepCost cost_of_step(const Module& module, const RunConfig& config) {
   StepCost total;
   for_each_node(module, config, [&](const Node& node, const OpCall& call, int64_t runs) {
@@ -57,8 +62,7 @@ double roofline_seconds(const Node& node, const OpCall& call, const MachineRates
   Cost cost = cost_of(*node.op, call);
   auto products = products_of(*node.op, call);
   DType dtype = products.empty() ? DType::f32 : products[0].a;
-  double bandwidth = cached ? rates.cached_bytes : rates.triad_bytes;
-  return std::max(cost.flops / rates.flops(dtype), cost.bytes / bandwidth);
+  return std::max(cost.flops / rates.flops(dtype), cost.bytes / bandwidth_of(rates, cached));
 }
 
 double predicted_seconds(const Module& module, const RunConfig& config, const MachineRates& rates,
@@ -88,6 +92,7 @@ std::vector<StepProduct> products_of_step(const Module& module, const RunConfig&
 }
 
 StepBound::StepBound(const Module& module, const RunConfig& config) {
+  int64_t memory = 0;
   for (const StepProduct& step : products_of_step(module, config)) {
     const MatrixProduct& p = step.product;
     MatmulSpec spec{.m = p.m,
@@ -112,6 +117,18 @@ StepBound::StepBound(const Module& module, const RunConfig& config) {
     };
     double share = static_cast<double>(p.count) * volume(p.m, p.n, p.k) * p.part /
                    (static_cast<double>(count) * volume(spec.m, spec.n, spec.k));
+    // More rows than these do not change the rate, but logits of a whole batch take much memory.
+    constexpr int64_t most_rows = 1024;
+    for (int64_t* extent : {&spec.m, &spec.k})
+      if (count == 1 && *extent > most_rows && volume(spec.m, spec.n, spec.k) > 0x1p36) {
+        share *= static_cast<double>(*extent) / most_rows;
+        *extent = most_rows;
+      }
+    memory += ProductBench::memory_bytes(spec, count);
+    if (int64_t limit = memory_limit(); limit > 0 && memory > limit / 2)
+      throw UsageError(
+          "[--no-bound] the operands of the step's matrix products do not fit into this machine's "
+          "memory beside the run (give --no-bound, or a smaller train.micro_batch)");
     entries_.push_back({step, share, ProductBench(spec, count)});
   }
 }

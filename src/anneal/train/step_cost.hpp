@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "anneal/device/cpu/product_bench.hpp"
 #include "anneal/device/cpu/rates.hpp"
 #include "anneal/ir/module.hpp"
 #include "anneal/train/config.hpp"
@@ -25,8 +26,9 @@ struct StepCost {
 };
 StepCost cost_of_step(const Module& module, const RunConfig& config);
 
-// Whether a step of a plan of this size stays in the caches.
+// Whether a step of a plan of this size stays in the caches, and the bandwidth that it then has.
 bool stays_in_cache(int64_t arena_bytes);
+double bandwidth_of(const MachineRates& rates, bool cached);
 
 // The roofline of a node: the larger of its FLOPs over the rate of its matrix products' dtype and
 // of its bytes over the bandwidth. `cached`: the whole program stays in the caches.

@@ -5,9 +5,12 @@
 
 #include "anneal/base/rng.hpp"
 #include "anneal/data/tokenizer.hpp"
+#include "anneal/device/cpu/matmul.hpp"
 #include "anneal/device/cpu/parallel.hpp"
+#include "anneal/monitor/process_stats.hpp"
 #include "anneal/optim/schedule.hpp"
 #include "anneal/train/memory_plan.hpp"
+#include "anneal/train/signals.hpp"
 
 namespace anneal {
 namespace {
@@ -43,12 +46,14 @@ void resolve_from_data(RunConfig& config, const PreparedData& data) {
 Workload::Workload(RunConfig config, CpuTarget& target, int64_t steps,
                    std::function<void()> before_batch)
     : config_(std::move(config)) {
+  ANNEAL_ASSERT(steps >= 1 && steps <= 4 * most_steps, "a workload of ", steps, " steps");
   set_threads(config_.parallel.threads);
   check_fits(config_.model);
   auto seed = static_cast<uint64_t>(config_.train.seed);
   if (config_.data.train.empty()) {
     auto bin = directory_.path() / "random.bin";
-    int64_t tokens = config_.train.batch * config_.model.context * std::max<int64_t>(steps, 1);
+    int64_t of_step = config_.train.batch * config_.model.context;
+    int64_t tokens = of_step > most_random_tokens ? of_step : of_step * steps;
     write_random_tokens(bin, std::min(tokens, most_random_tokens) + config_.model.context + 1,
                         config_.model.vocab_size, seed);
     config_.data.train = {bin.string()};
@@ -61,6 +66,8 @@ Workload::Workload(RunConfig config, CpuTarget& target, int64_t steps,
                                                              .seed = config_.train.seed}}));
   resolve_from_data(config_, *data_);
   config_.train.eval_every = config_.train.sample_every = 0;
+  cpu_matmul_prepare_threads();
+  baseline_bytes_ = ProcessSampler().sample().anon_bytes;
   engine_ = std::make_unique<Engine>(config_, EngineOptions{.evaluate = false}, target);
   engine_->session().initialise(seed);
   loader_ = std::make_unique<BatchLoader>(data_->train,
@@ -75,6 +82,7 @@ Workload::Workload(RunConfig config, CpuTarget& target, int64_t steps,
 }
 
 StepTimes Workload::step() {
+  if (StopSignals::requested()) throw Error("interrupted", ExitCode::interrupted);
   StepTimes times{.begin = now_ns()};
   const Batch& batch = loader_->next();
   times.fetched = now_ns();

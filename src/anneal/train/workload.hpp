@@ -27,6 +27,8 @@ struct StepTimes {
 // random tokens below model.vocab_size, enough for `steps` steps.
 class Workload {
  public:
+  static constexpr int64_t most_steps = 1'000'000;
+
   // Sets the number of threads. The target must outlive the workload. Throws as training does.
   // `before_batch`: see LoaderOptions.
   Workload(RunConfig config, CpuTarget& target, int64_t steps,
@@ -34,10 +36,14 @@ class Workload {
   Workload(const Workload&) = delete;
   Workload& operator=(const Workload&) = delete;
 
+  // Throws Error with the code of an interruption once a StopSignals has seen one, so that the
+  // temporary directory is removed.
   StepTimes step();
   const RunConfig& config() const { return config_; }  // resolved
   Session& session() { return engine_->session(); }
   int64_t planned_bytes() const { return planned_bytes_; }
+  // Anonymous memory when data and threads were there and nothing was compiled yet.
+  int64_t baseline_bytes() const { return baseline_bytes_; }
 
  private:
   RunConfig config_;
@@ -45,7 +51,7 @@ class Workload {
   std::optional<PreparedData> data_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<BatchLoader> loader_;
-  int64_t planned_bytes_ = 0;
+  int64_t planned_bytes_ = 0, baseline_bytes_ = 0;
   int64_t steps_done_ = 0;
 };
 

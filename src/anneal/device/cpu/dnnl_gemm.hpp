@@ -4,9 +4,9 @@
 
 namespace anneal {
 
-// One oneDNN matmul primitive with its argument table; the only code that sees oneDNN, whose
-// interface changed between 2.6 and 3.x. Leading dimensions let a product read and write parts of
-// larger matrices.
+// One oneDNN matmul primitive with its argument table. Beside the benchmark of products the only
+// code that sees oneDNN, whose interface changed between 2.6 and 3.x. Leading dimensions let a
+// product read and write parts of larger matrices.
 class DnnlGemm {
  public:
   struct Leading {

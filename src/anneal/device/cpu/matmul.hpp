@@ -51,7 +51,7 @@ class CpuMatmul {
 void cpu_matmul_prepare_threads();
 
 // The library's name, version and the instruction set that it chose (its own number): what, beside
-// the shapes, the bits of a product depend on.
+// the shapes and cpu_isa(), the bits of a product depend on.
 std::string cpu_matmul_library();
 
 // Whether bf16 products run natively here rather than through f32.

@@ -26,7 +26,7 @@ const PackedGemmKernels& kernels() {
 
 int64_t round_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
-// The extent in parts of about equal length, none longer than `most`, each a multiple of `panel`.
+// The extent in parts of about equal length, none longer than `most` rounded up to whole panels.
 int64_t even_part(int64_t extent, int64_t most, int64_t panel) {
   most = std::max(panel, most);
   int64_t parts = (extent + most - 1) / most;
@@ -53,7 +53,7 @@ void pack(Pack* run_pack, const PackedSource& from, int64_t panel, const PackedG
 bool PackedGemm::preferred(const MatmulSpec& spec) {
   // oneDNN's AVX-512 kernels reach the machine's rate, its AVX2 kernels do not. Packing needs rows
   // to pay for it.
-  return cpu_isa() == Isa::avx2 && spec.m >= 24;
+  return cpu_isa() == Isa::avx2 && spec.m >= 24 && spec.n > 0 && spec.k > 0;
 }
 
 PackedGemm::PackedGemm(const MatmulSpec& spec) : spec_(spec) {

@@ -20,6 +20,7 @@ int thread_count();
 template <class F>
 void parallel_for(int64_t tasks, const F& f) {
   if (tasks <= 1) {
+    ThreadTrace::Region region;
     if (tasks == 1) f(int64_t{0});
     return;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "anneal/base/memory_limit.hpp"
 #include "anneal/device/arena.hpp"
 #include "anneal/device/cpu/isa.hpp"
 #include "anneal/device/cpu/memory_rates_kernel.hpp"
@@ -38,24 +39,35 @@ struct Arrays {
 }  // namespace
 
 double measure_product_flops(DType dtype) {
-  // Whole tiles for every thread of a large machine, and some milliseconds on a small one.
-  constexpr int64_t extent = 1024;
   if (dtype == DType::bf16 && !cpu_matmul_has_native_bf16()) return 0;
-  int64_t bytes = extent * extent * size_of(dtype);
-  MatmulSpec spec{.m = extent, .n = extent, .k = extent, .a = dtype, .b = dtype};
+  // Some tiles for every thread, and at least some milliseconds for a small machine.
+  const int64_t rows = 512 * std::max(2, thread_count()), extent = 768;
+  MatmulSpec spec{.m = rows, .n = extent, .k = extent, .a = dtype, .b = dtype};
   CpuMatmul product(spec);
-  Arena memory(2 * bytes + extent * extent * 4 + product.workspace_bytes());
-  std::byte* c = memory.at(2 * bytes);
-  double seconds = fastest(6, [&] {
-    product.run(memory.at(0), memory.at(bytes), nullptr, c,
-                memory.at(2 * bytes + extent * extent * 4));
+  int64_t a_bytes = rows * extent * size_of(dtype), b_bytes = extent * extent * size_of(dtype);
+  int64_t c_bytes = rows * extent * 4;
+  Arena memory(a_bytes + b_bytes + c_bytes + product.workspace_bytes() + 64);
+  // Zeros would spare the machine power, and with it time.
+  parallel_ranges((a_bytes + b_bytes) / size_of(dtype), 1 << 14, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      float x = static_cast<float>(i % 13 - 6) * 0.01f;
+      if (dtype == DType::f32)
+        reinterpret_cast<float*>(memory.at(0))[i] = x;
+      else
+        reinterpret_cast<bf16*>(memory.at(0))[i] = bf16(x);
+    }
   });
-  return 2.0 * extent * extent * extent / seconds;
+  std::byte *b = memory.at(a_bytes), *c = memory.at(a_bytes + b_bytes);
+  double seconds = fastest(
+      3, [&] { product.run(memory.at(0), b, nullptr, c, memory.at(a_bytes + b_bytes + c_bytes)); });
+  return 2.0 * static_cast<double>(rows) * static_cast<double>(extent * extent) / seconds;
 }
 
 MachineRates measure_rates() {
   const auto& kernels = *pick(&portable::memory_rates, &avx2::memory_rates, &avx512::memory_rates);
-  constexpr int64_t far = int64_t{1} << 24;   // 64 MiB an array
+  // Three arrays of 64 MiB each, less where there is little memory.
+  int64_t limit = memory_limit();
+  const int64_t far = limit > 0 && limit < int64_t{1} << 31 ? int64_t{1} << 21 : int64_t{1} << 24;
   constexpr int64_t near = int64_t{1} << 13;  // 32 KiB an array
   constexpr int64_t grain = int64_t{1} << 14;
   MachineRates rates;
@@ -68,15 +80,17 @@ MachineRates measure_rates() {
                              [&](int64_t begin, int64_t end) { kernel(begin, end - begin); });
            });
   };
-  rates.triad_bytes = rate_of(12.0 * far, [&](int64_t at, int64_t n) {
+  rates.triad_bytes = rate_of(12.0 * static_cast<double>(far), [&](int64_t at, int64_t n) {
     kernels.triad(large.a + at, large.b + at, large.c + at, n);
   });
-  rates.streaming_triad_bytes = rate_of(12.0 * far, [&](int64_t at, int64_t n) {
-    kernels.streaming_triad(large.a + at, large.b + at, large.c + at, n);
+  rates.streaming_triad_bytes =
+      rate_of(12.0 * static_cast<double>(far), [&](int64_t at, int64_t n) {
+        kernels.streaming_triad(large.a + at, large.b + at, large.c + at, n);
+      });
+  rates.read_bytes = rate_of(4.0 * static_cast<double>(far), [&](int64_t at, int64_t n) {
+    large.c[at] = kernels.sum(large.a + at, n);
   });
-  rates.read_bytes = rate_of(
-      4.0 * far, [&](int64_t at, int64_t n) { large.c[at] = kernels.sum(large.a + at, n); });
-  constexpr int repeats = 50;
+  constexpr int repeats = 1000;
   int threads = thread_count();
   Arrays small(near * threads);
   double seconds = fastest(4, [&] {
@@ -85,7 +99,7 @@ MachineRates measure_rates() {
         kernels.triad(small.a + t * near, small.b + t * near, small.c + t * near, near);
     });
   });
-  rates.cached_bytes = 12.0 * near * threads * repeats / seconds;
+  rates.cached_bytes = std::max(12.0 * near * threads * repeats / seconds, rates.triad_bytes);
   return rates;
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 
 #include "anneal/base/dtype.hpp"
 #include "anneal/device/cpu/matmul.hpp"
@@ -24,28 +23,10 @@ struct MachineRates {
   }
 };
 
-// Takes about a third of a second.
+// Takes about half a second, and memory for as long.
 MachineRates measure_rates();
-// Only the matrix products: some ten milliseconds each.
+// Only the rate of matrix products of this dtype, 0 where there are no native ones: that of
+// CpuMatmul on operands large enough for every thread. Some tens of milliseconds.
 double measure_product_flops(DType dtype);
-
-// `count` independent matrix products of one shape, on random operands of their own, in the way
-// that is fastest here: plain or packed operands (packing is not counted), the library's own
-// threads or our tiles. `bias` does not count.
-class ProductBench {
- public:
-  // Tries all ways and keeps the one with the least median time.
-  ProductBench(const MatmulSpec& spec, int64_t count);
-  ~ProductBench();
-  ProductBench(ProductBench&&) noexcept;
-  ProductBench& operator=(ProductBench&&) noexcept;
-
-  // Runs all products once; seconds.
-  double run() const;
-
- private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
-};
 
 }  // namespace anneal

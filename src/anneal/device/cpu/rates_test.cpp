@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "anneal/device/cpu/product_bench.hpp"
+
 namespace anneal {
 namespace {
 

@@ -22,9 +22,9 @@ class ThreadTrace {
     int64_t begin = 0, end = 0;  // ns
   };
 
-  // Room for `spans` spans of each of `threads` threads, and as many nodes. What does not fit is
-  // counted and dropped.
-  ThreadTrace(int threads, int64_t spans);
+  // Room for `regions` regions of each of `threads` threads, and for `nodes` nodes. What does not
+  // fit is counted and dropped.
+  ThreadTrace(int threads, int64_t regions, int64_t nodes);
   ~ThreadTrace() { stop(); }
   ThreadTrace(const ThreadTrace&) = delete;
   ThreadTrace& operator=(const ThreadTrace&) = delete;
@@ -48,6 +48,8 @@ class ThreadTrace {
   }
   std::span<const Span> nodes() const { return recorded(nodes_); }
   int64_t dropped() const;
+  // Of the thread that had most, dropped ones included.
+  int64_t most_regions() const;
 
   // Records the life of the object as a part of a region on the calling thread.
   class Region {

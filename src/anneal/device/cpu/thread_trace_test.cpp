@@ -10,7 +10,7 @@ namespace {
 TEST(ThreadTrace, RecordsRegionsOfEveryThreadUnderTheirTag) {
   int before = thread_count();
   set_threads(2);
-  ThreadTrace trace(2, 100);
+  ThreadTrace trace(2, 100, 10);
   parallel_for(8, [](int64_t) {});
   trace.start();
   EXPECT_EQ(ThreadTrace::active(), &trace);
@@ -34,18 +34,19 @@ TEST(ThreadTrace, RecordsRegionsOfEveryThreadUnderTheirTag) {
     EXPECT_LE(regions[1].end, end);
   }
   EXPECT_EQ(trace.dropped(), 0);
+  EXPECT_EQ(trace.most_regions(), 2);
   set_threads(before);
 }
 
 TEST(ThreadTrace, CountsWhatDoesNotFit) {
-  ThreadTrace trace(1, 2);
+  ThreadTrace trace(1, 0, 2);
   for (int i = 0; i < 5; ++i) trace.add_node({i, i, i + 1});
   EXPECT_EQ(trace.nodes().size(), 2u);
   EXPECT_EQ(trace.dropped(), 3);
 }
 
 TEST(ThreadTrace, AnOlderOneDoesNotStopANewerOne) {
-  ThreadTrace first(1, 1), second(1, 1);
+  ThreadTrace first(1, 1, 1), second(1, 1, 1);
   first.start();
   second.start();
   first.stop();
