@@ -153,6 +153,8 @@ TEST_F(ProfileFiles, ASlowSourceIsNamed) {
   auto wait = std::make_shared<std::chrono::milliseconds>(60);
   auto slow = [wait] { std::this_thread::sleep_for(*wait); };
   config.data.prefetch = false;
+  // On a machine that others use, waiting for a second thread could take longer than the source.
+  config.parallel.threads = 1;
   Recording waiting(config, 2, slow);
   Profile profile = summarise(waiting, rates());
   EXPECT_EQ(profile.ops.front().name, data_wait);
