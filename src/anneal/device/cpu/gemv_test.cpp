@@ -4,26 +4,13 @@
 #include <cmath>
 #include <vector>
 
-#include "anneal/base/rng.hpp"
 #include "anneal/device/cpu/gemv_kernel.hpp"
 #include "anneal/device/cpu/isa.hpp"
 #include "anneal/device/cpu/parallel.hpp"
+#include "anneal/device/cpu/product_test.hpp"
 
 namespace anneal {
 namespace {
-
-std::vector<float> random_floats(int64_t n, uint64_t key) {
-  std::vector<float> x(static_cast<size_t>(n));
-  for (int64_t i = 0; i < n; ++i)
-    x[static_cast<size_t>(i)] = 2 * uniform_float(philox(key, static_cast<uint64_t>(i), 0)[0]) - 1;
-  return x;
-}
-
-std::vector<bf16> narrowed(const std::vector<float>& x) {
-  std::vector<bf16> y;
-  for (float value : x) y.emplace_back(value);
-  return y;
-}
 
 class GemvKernel : public testing::TestWithParam<Isa> {
  protected:
