@@ -43,7 +43,7 @@ int main() {
   CpuTarget target;
   Session session = compile(std::move(module), {.optimizer = adamw}, target);
   session.initialise(1);
-  Stepper stepper(session, adamw, 1.0);
+  Stepper stepper(session, adamw, {.clip = 1.0});
   for (int64_t s = 0; s < steps; ++s) {
     auto result = stepper.gradients(1, batch / micro_batch, [&](Executable& program, int64_t i) {
       fill(program, 1, static_cast<uint64_t>(s * batch + i * micro_batch), noise, batch);

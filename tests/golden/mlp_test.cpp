@@ -62,7 +62,7 @@ TEST(GoldenMlp, GradientsAndTwentySteps) {
   Plan plan = run_passes(module, options, target);
   Session session(std::move(module), std::move(plan), target);
   set_parameters(session);
-  Stepper stepper(session, options.optimizer, t["clip"]);
+  Stepper stepper(session, options.optimizer, {.clip = t["clip"]});
 
   auto fill = [&](size_t batch, int64_t micro, double inv_count) {
     return [&, batch, micro, inv_count](Executable& program, int64_t i) {
@@ -102,7 +102,7 @@ TEST(GoldenMlp, Bf16StaysClose) {
   Session session(std::move(module), std::move(plan), target);
   set_parameters(session);
   session.refresh();
-  Stepper stepper(session, {}, 0);
+  Stepper stepper(session, {}, {});
   auto result = stepper.gradients(1, 1, [&](Executable& program, int64_t) {
     write_rows(data["inputs"][0][0], program.input("x").as<float>());
     write_rows(data["targets"][0][0], program.input("target").as<float>());

@@ -6,6 +6,7 @@
 
 #include "anneal/base/error.hpp"
 #include "anneal/cli/schema.hpp"
+#include "anneal/optim/optimizer.hpp"
 
 namespace anneal {
 namespace {
@@ -132,24 +133,70 @@ void check_batch(const LoadedConfig& loaded) {
            "lower train.steps, train.batch or model.context");
 }
 
+// A key that only some optimizers or schedules read.
+struct KindKey {
+  std::string_view key;
+  std::vector<std::string_view> kinds;
+};
+
+// Refuses a value that would have no effect.
+void check_kind_key(const LoadedConfig& loaded, std::string_view kind_key, const KindKey& rule) {
+  const Key& key = *find_key(rule.key);
+  std::string kind = find_key(kind_key)->value(loaded.config);  // quoted
+  bool read =
+      std::ranges::any_of(rule.kinds, [&](std::string_view k) { return toml_string(k) == kind; });
+  if (read || key.value(loaded.config) == key.value(RunConfig{})) return;
+  std::string kinds;
+  for (auto k : rule.kinds) kinds += str(kinds.empty() ? "" : " or ", toml_string(k));
+  refuse(loaded, culprit(loaded, {rule.key, kind_key}),
+         str(other(loaded, rule.key), " has no effect with ", other(loaded, kind_key)),
+         str("remove it, or set ", kind_key, " to ", kinds));
+}
+
 void check_optimizer(const LoadedConfig& loaded) {
   const auto& o = loaded.config.optimizer;
+  for (const KindKey& rule : {KindKey{"optimizer.momentum", {"sgd", "rmsprop", "muon"}},
+                              {"optimizer.dampening", {"sgd"}},
+                              {"optimizer.nesterov", {"sgd", "muon"}},
+                              {"optimizer.alpha", {"rmsprop"}},
+                              {"optimizer.centered", {"rmsprop"}}})
+    check_kind_key(loaded, "optimizer.kind", rule);
+  if (o.nesterov && (o.momentum == 0 || o.dampening > 0))
+    refuse(loaded,
+           culprit(loaded, {"optimizer.nesterov", "optimizer.momentum", "optimizer.dampening"}),
+           str("looking ahead needs momentum without dampening, got ",
+               other(loaded, "optimizer.momentum"), " and ", other(loaded, "optimizer.dampening")),
+           "set optimizer.nesterov to false, or optimizer.momentum to 0.9 and "
+           "optimizer.dampening to 0");
+  if (o.dampening > 0 && o.momentum == 0)
+    refuse(loaded, "optimizer.dampening", "there is no momentum to keep gradients out of",
+           "set optimizer.momentum to 0.9 for example, or remove it");
+}
+
+void check_schedule(const LoadedConfig& loaded) {
+  const auto& o = loaded.config.optimizer;
   const auto& s = loaded.config.schedule;
-  if (o.kind != "sgd" && o.momentum > 0)
-    refuse(loaded, culprit(loaded, {"optimizer.momentum", "optimizer.kind"}),
-           str(o.kind, " has no momentum of this kind, got ", other(loaded, "optimizer.momentum")),
-           "remove it, or use optimizer.kind = \"sgd\"; beta1 is what adam and adamw have");
-  if (o.nesterov && (o.kind != "sgd" || o.momentum == 0))
-    refuse(loaded, culprit(loaded, {"optimizer.nesterov", "optimizer.kind"}),
-           str("nesterov is for sgd with momentum, got ", other(loaded, "optimizer.kind"), " and ",
-               other(loaded, "optimizer.momentum")),
-           "set optimizer.nesterov to false, or use sgd with optimizer.momentum = 0.9");
-  if (s.kind != "constant" && s.min_lr > o.lr)
+  for (const KindKey& rule : {KindKey{"schedule.decay_rate", {"exponential"}},
+                              {"schedule.restart_period", {"warm_restarts"}},
+                              {"schedule.restart_growth", {"warm_restarts"}},
+                              {"schedule.restart_decay", {"warm_restarts"}},
+                              {"schedule.decay_steps", {"wsd"}}})
+    check_kind_key(loaded, "schedule.kind", rule);
+  if (s.kind == "warm_restarts" && s.restart_period == 0)
+    refuse(loaded, culprit(loaded, {"schedule.restart_period", "schedule.kind"}),
+           "warm_restarts needs the length of a cycle",
+           str("set schedule.restart_period, for example to a quarter of the run: ",
+               std::max<int64_t>(1, loaded.config.train.steps / 4), " steps"));
+  bool to_min = s.kind != "constant" && !(s.kind == "exponential" && s.decay_rate > 0);
+  if (to_min && s.min_lr > o.lr)
     refuse(loaded, culprit(loaded, {"schedule.min_lr", "optimizer.lr"}),
            str("the rate must fall, got ", other(loaded, "schedule.min_lr"), " above ",
                other(loaded, "optimizer.lr")),
            str("set schedule.min_lr to ", o.lr / 10,
                " for example, or schedule.kind to \"constant\""));
+  if (to_min && s.kind == "exponential" && (s.min_lr == 0 || o.lr == 0))
+    refuse(loaded, culprit(loaded, {"schedule.min_lr", "optimizer.lr", "schedule.kind"}),
+           "an exponential never reaches 0", "set schedule.min_lr above 0, or schedule.decay_rate");
 }
 
 }  // namespace
@@ -161,6 +208,21 @@ void check_config(const LoadedConfig& loaded, DataRule data) {
   check_data_keys(loaded, data);
   check_batch(loaded);
   check_optimizer(loaded);
+  check_schedule(loaded);
+}
+
+void adopt_recommended(LoadedConfig& loaded) {
+  RunConfig recommending;
+  recommending.optimizer = recommended(loaded.config.optimizer.kind);
+  for (const Key& key : config_keys())
+    if (key.section == "optimizer" && !loaded.is_set(key.full_name()))
+      std::visit(
+          [](auto to, auto from) {
+            if constexpr (std::is_same_v<decltype(to), decltype(from)> &&
+                          std::is_pointer_v<decltype(to)>)
+              *to = *from;
+          },
+          key.field(loaded.config), key.field(recommending));
 }
 
 void resolve(RunConfig& config) {

@@ -9,6 +9,9 @@ namespace anneal {
 // they were set and the fix. Looks at no file.
 void check_config(const LoadedConfig& loaded, DataRule data = DataRule::required);
 
+// Gives the keys of [optimizer] that the user did not set the values recommended for the kind.
+void adopt_recommended(LoadedConfig& loaded);
+
 // Looks at what the config names: training and validation files, tokenizer, model.init (sizes and
 // headers only), and takes over what they decide: the architecture of model.init, for keys that the
 // user did not set; its tokenizer; no tokenizer for bare token shards and without data. Throws

@@ -41,6 +41,7 @@ std::string LoadedConfig::at(std::string_view key) const {
 LoadedConfig load_config(const std::filesystem::path& path,
                          const std::vector<std::string>& overrides, DataRule data) {
   auto loaded = parse_config(read_config(path), path.string(), overrides);
+  adopt_recommended(loaded);
   check_config(loaded, data);
   check_config_files(loaded);
   resolve(loaded.config);

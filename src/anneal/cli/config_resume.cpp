@@ -1,6 +1,7 @@
 #include "anneal/base/error.hpp"
 #include "anneal/cli/config_check.hpp"
 #include "anneal/cli/schema.hpp"
+#include "anneal/optim/schedule.hpp"
 
 namespace anneal {
 namespace {
@@ -11,6 +12,12 @@ bool is_left_open(const Key& key, RunConfig config) {
   auto number = std::get_if<int64_t*>(&field);
   auto name = key.full_name();
   return number && **number == 0 && (name == "model.vocab_size" || name == "parallel.shards");
+}
+
+// The horizon that schedule.horizon = 0 stands for, in schedule.unit.
+int64_t horizon_of(const RunConfig& config) {
+  bool tokens = config.schedule.unit == "tokens";
+  return config.train.steps * (tokens ? tokens_per_step(config) : 1);
 }
 
 }  // namespace
@@ -24,13 +31,11 @@ void check_resume(const LoadedConfig& now, const RunConfig& saved) {
                          ", which the checkpoint was made with, got ", mine,
                          " (set it back, or start a new run in another folder)"));
   }
-  const auto& schedule = now.config.schedule;
-  bool follows_steps = schedule.kind != "constant" && schedule.horizon == 0;
-  if (now.config.train.steps != saved.train.steps && follows_steps)
+  if (now.config.train.steps != saved.train.steps && follows_train_steps(now.config.schedule))
     throw UsageError(str("[", now.at("train.steps"), "] expected ", saved.train.steps,
                          ", which the checkpoint was made with, got ", now.config.train.steps,
                          ": the learning rates of all steps would change (set schedule.horizon to ",
-                         saved.train.steps, " to keep them, or set train.steps back)"));
+                         horizon_of(saved), " to keep them, or set train.steps back)"));
 }
 
 }  // namespace anneal

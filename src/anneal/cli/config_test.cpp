@@ -30,7 +30,8 @@ RunConfig scrambled(uint64_t seed) {
     Field field = key.field(config);
     if (auto v = std::get_if<int64_t*>(&field))
       **v = static_cast<int64_t>(key.range.min) + random % 1000;
-    if (auto v = std::get_if<double*>(&field)) **v = (random + 1) * 0x1p-33;
+    if (auto v = std::get_if<double*>(&field))
+      **v = (random + 1) * 0x1p-33 + std::max(0.0, key.range.min);
     if (auto v = std::get_if<bool*>(&field)) **v = random % 2 == 0;
     if (auto v = std::get_if<std::string*>(&field))
       **v = key.choices.empty() ? str("text ", random, " \"quoted\" \\ \n\t# é = [")

@@ -12,11 +12,16 @@ std::string_view name_of(PersistentKind kind) {
 
 std::string_view name_of(Role role) {
   constexpr std::string_view names[] = {
-      "none", "embedding", "position", "matrix", "residual_matrix", "head", "bias", "gain"};
+      "none", "embedding", "position", "matrix",   "residual_matrix",
+      "head", "bias",      "gain",     "norm_bias"};
   return names[static_cast<int>(role)];
 }
 
-bool decays(Role role) { return role != Role::bias && role != Role::gain && role != Role::none; }
+bool decays(Role role) { return role != Role::bias && role != Role::none && !is_of_norm(role); }
+
+bool is_hidden_matrix(Role role) { return role == Role::matrix || role == Role::residual_matrix; }
+
+bool is_of_norm(Role role) { return role == Role::gain || role == Role::norm_bias; }
 
 int32_t Module::add_persistent(Persistent p) {
   ANNEAL_ASSERT(find(p.name) < 0, "a persistent value named ", p.name, " exists");

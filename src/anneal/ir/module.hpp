@@ -12,10 +12,24 @@ enum class PersistentKind : uint8_t { parameter, gradient, moment, copy, cache, 
 std::string_view name_of(PersistentKind kind);
 
 // What a parameter is to the model; initialisation, weight decay and optimizers go by it.
-enum class Role : uint8_t { none, embedding, position, matrix, residual_matrix, head, bias, gain };
+enum class Role : uint8_t {
+  none,
+  embedding,
+  position,
+  matrix,
+  residual_matrix,
+  head,
+  bias,
+  gain,
+  norm_bias,
+};
 std::string_view name_of(Role role);
 // Weight decay applies to parameters with two or more dimensions, never to biases and gains.
 bool decays(Role role);
+// A matrix inside a block: rotations of the residual stream, not tables of vectors.
+bool is_hidden_matrix(Role role);
+// Belongs to a normalisation.
+bool is_of_norm(Role role);
 
 struct Init {
   enum class Kind : uint8_t { zeros, ones, normal } kind = Kind::zeros;

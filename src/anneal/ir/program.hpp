@@ -47,6 +47,8 @@ class Program {
   std::vector<NodeId> order;
   // Gradients this program computes: parameter (index of a persistent) -> value.
   std::map<int32_t, Value> gradients;
+  // The gradient of the loss with respect to itself, from which all others come.
+  Value gradient_seed;
 
   const ValueInfo& info(Value v) const { return values_.at(static_cast<size_t>(v.id)); }
   ValueInfo& info(Value v) { return values_.at(static_cast<size_t>(v.id)); }

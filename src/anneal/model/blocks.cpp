@@ -23,7 +23,7 @@ Value layernorm_block(Builder& b, const std::string& name, Value x, double eps) 
   ScopeGuard scope(b, name);
   int64_t width = b.shape(x)[-1];
   Value gain = b.parameter("gain", {width}, Role::gain, {Init::Kind::ones});
-  Value bias = b.parameter("bias", {width}, Role::bias, {});
+  Value bias = b.parameter("bias", {width}, Role::norm_bias, {});
   return layernorm(b, x, gain, bias, eps);
 }
 

@@ -46,6 +46,8 @@ struct StepEvent {
   double cpu_percent = 0;     // 100: one core busy
   int64_t read_bytes = 0;     // from storage, cumulative
   int64_t rss_bytes = 0;
+  std::optional<double> loss_scale;  // of this update; absent where the loss is not scaled
+  int64_t skipped = 0;               // attempts before it whose gradients overflowed
   bool operator==(const StepEvent&) const = default;
 };
 

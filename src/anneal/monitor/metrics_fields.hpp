@@ -62,6 +62,8 @@ struct EventFields<StepEvent> {
       Field{"cpu_percent", &StepEvent::cpu_percent},
       Field{"read_bytes", &StepEvent::read_bytes},
       Field{"rss_bytes", &StepEvent::rss_bytes},
+      Field{"loss_scale", &StepEvent::loss_scale},
+      Field{"skipped", &StepEvent::skipped},
   };
 };
 

@@ -54,7 +54,7 @@ TEST(Metrics, LinesHoldTheFieldsOfTheContract) {
   EXPECT_EQ(keys(to_json(StepEvent{})),
             (Names{"event", "step", "tokens", "loss", "accuracy", "grad_norm", "lr", "step_seconds",
                    "data_wait_seconds", "tokens_per_second", "mfu", "cpu_percent", "read_bytes",
-                   "rss_bytes"}));
+                   "rss_bytes", "loss_scale", "skipped"}));
   EXPECT_EQ(keys(to_json(EvalEvent{})),
             (Names{"event", "step", "loss", "perplexity", "accuracy", "bits_per_byte"}));
   EXPECT_EQ(keys(to_json(StartEvent{})),

@@ -9,38 +9,35 @@ namespace {
 
 Value adam_step(UpdateBuilder& u, const OptimizerConfig& c, Value p, Value g) {
   Builder& b = u.builder();
-  Value m = add(b, scale(b, u.moment("m"), c.beta1), scale(b, g, 1 - c.beta1));
-  Value v = add(b, scale(b, u.moment("v"), c.beta2), scale(b, square(b, g), 1 - c.beta2));
-  u.store_moment("m", m);
-  u.store_moment("v", v);
+  return sub(b, p, mul(b, adam_direction(u, c, g), u.scalar("step_size")));
+}
+
+Value adam_update(UpdateBuilder& u, const OptimizerConfig& c) {
+  return adam_step(u, c, u.parameter(), l2_regularised(u, c));
+}
+
+}  // namespace
+
+Value adam_direction(UpdateBuilder& u, const OptimizerConfig& c, Value g) {
+  Builder& b = u.builder();
+  Value m = decaying_mean(u, "m", g, c.beta1, 1 - c.beta1);
+  Value v = decaying_mean(u, "v", square(b, g), c.beta2, 1 - c.beta2);
   Value root = mul(b, sqrt(b, v), u.scalar("inverse_root_bias2"));
-  Value direction = div(b, m, shift(b, root, c.eps));
-  return sub(b, p, mul(b, direction, u.scalar("step_size")));
+  return div(b, m, shift(b, root, c.eps));
 }
 
-Value update_adamw(UpdateBuilder& u, const OptimizerConfig& c) {
-  Value p = u.parameter();
-  if (decays(u.role()) && c.weight_decay != 0) p = mul(u.builder(), p, u.scalar("decay_factor"));
-  return adam_step(u, c, p, u.gradient());
+Value adamw_update(UpdateBuilder& u, const OptimizerConfig& c) {
+  return adam_step(u, c, decayed(u, c), u.gradient());
 }
 
-Value update_adam(UpdateBuilder& u, const OptimizerConfig& c) {
-  Value g = u.gradient();
-  if (decays(u.role()) && c.weight_decay != 0)
-    g = add(u.builder(), g, scale(u.builder(), u.parameter(), c.weight_decay));
-  return adam_step(u, c, u.parameter(), g);
-}
-
-NamedScalars adam_scalars(const OptimizerConfig& c, int64_t t, double lr) {
+NamedScalars adamw_scalars(const OptimizerConfig& c, int64_t t, double lr) {
   double n = static_cast<double>(t);
   return {{"step_size", lr / (1 - std::pow(c.beta1, n))},
           {"inverse_root_bias2", 1 / std::sqrt(1 - std::pow(c.beta2, n))},
           {"decay_factor", 1 - lr * c.weight_decay}};
 }
 
-}  // namespace
-
-const Optimizer adam = {"adam", update_adam, adam_scalars};
-const Optimizer adamw = {"adamw", update_adamw, adam_scalars};
+const Optimizer adam = {"adam", adam_update, adamw_scalars};
+const Optimizer adamw = {"adamw", adamw_update, adamw_scalars};
 
 }  // namespace anneal

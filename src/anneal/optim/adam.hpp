@@ -13,4 +13,13 @@ namespace anneal {
 extern const Optimizer adam;
 extern const Optimizer adamw;
 
+// m / (√v/√(1−β2^t) + ε) for the gradient g: Adam's direction, but for the factor 1/(1−β1^t). Keeps
+// moments "m" and "v" and reads the scalar "inverse_root_bias2".
+Value adam_direction(UpdateBuilder& u, const OptimizerConfig& c, Value g);
+
+// What AdamW does, for optimizers that leave some parameters to it; reads the scalars "step_size",
+// "inverse_root_bias2" and "decay_factor".
+Value adamw_update(UpdateBuilder& u, const OptimizerConfig& c);
+NamedScalars adamw_scalars(const OptimizerConfig& c, int64_t t, double lr);
+
 }  // namespace anneal

@@ -1,6 +1,10 @@
 #include "anneal/optim/optimizer.hpp"
 
+#include "anneal/ops/elementwise/elementwise.hpp"
 #include "anneal/optim/adam.hpp"
+#include "anneal/optim/lamb.hpp"
+#include "anneal/optim/muon.hpp"
+#include "anneal/optim/rmsprop.hpp"
 #include "anneal/optim/sgd.hpp"
 
 namespace anneal {
@@ -27,11 +31,42 @@ void UpdateBuilder::store_moment(const std::string& name, Value value) {
   b_.store(moment_index(name), value);
 }
 
+std::span<const Optimizer* const> all_optimizers() {
+  static const Optimizer* const all[] = {&sgd, &adam, &adamw, &rmsprop, &lamb, &muon};
+  return all;
+}
+
 const Optimizer& find_optimizer(const std::string& kind) {
-  static const Optimizer* const all[] = {&adamw, &adam, &sgd};
-  for (const Optimizer* optimizer : all)
+  for (const Optimizer* optimizer : all_optimizers())
     if (optimizer->kind == kind) return *optimizer;
   throw UsageError(str("[optimizer.kind] there is no optimizer named \"", kind, "\""));
+}
+
+OptimizerConfig recommended(const std::string& kind) {
+  OptimizerConfig config;
+  config.kind = kind;
+  find_optimizer(kind).recommend(config);
+  return config;
+}
+
+Value l2_regularised(UpdateBuilder& u, const OptimizerConfig& c) {
+  if (!decays(u.role()) || c.weight_decay == 0) return u.gradient();
+  Builder& b = u.builder();
+  return add(b, u.gradient(), scale(b, u.parameter(), c.weight_decay));
+}
+
+Value decayed(UpdateBuilder& u, const OptimizerConfig& c) {
+  if (!decays(u.role()) || c.weight_decay == 0) return u.parameter();
+  return mul(u.builder(), u.parameter(), u.scalar("decay_factor"));
+}
+
+Value decaying_mean(UpdateBuilder& u, const std::string& name, Value x, double decay,
+                    double share) {
+  Builder& b = u.builder();
+  if (share != 1) x = scale(b, x, share);
+  Value mean = add(b, scale(b, u.moment(name), decay), x);
+  u.store_moment(name, mean);
+  return mean;
 }
 
 }  // namespace anneal

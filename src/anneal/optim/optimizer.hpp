@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -47,6 +48,10 @@ class NamedScalars {
     ANNEAL_ASSERT(list.size() <= scalars_.size(), "an optimizer with ", list.size(), " scalars");
     std::copy(list.begin(), list.end(), scalars_.begin());
   }
+  void add(NamedScalar scalar) {
+    ANNEAL_ASSERT(size_ < scalars_.size(), "an optimizer with too many scalars");
+    scalars_[size_++] = scalar;
+  }
   const NamedScalar* begin() const { return scalars_.data(); }
   const NamedScalar* end() const { return scalars_.data() + size_; }
 
@@ -61,9 +66,25 @@ struct Optimizer {
   std::string_view kind;
   Value (*update)(UpdateBuilder&, const OptimizerConfig&);
   NamedScalars (*scalars)(const OptimizerConfig&, int64_t t, double lr);
+  // The numbers that its paper recommends where they are not those of every optimizer.
+  void (*recommend)(OptimizerConfig&) = [](OptimizerConfig&) {};
 };
 
+std::span<const Optimizer* const> all_optimizers();
 // Throws UsageError naming optimizer.kind where there is none of that name.
 const Optimizer& find_optimizer(const std::string& kind);
+
+// A config of this kind with the numbers that its paper recommends.
+OptimizerConfig recommended(const std::string& kind);
+
+// Parts that several rules are made of.
+
+// The gradient with L2 regularisation: g + λ·p where the parameter's role decays.
+Value l2_regularised(UpdateBuilder& u, const OptimizerConfig& c);
+// The parameter after decoupled decay: p·decay_factor, a scalar that the optimizer gives, where the
+// parameter's role decays.
+Value decayed(UpdateBuilder& u, const OptimizerConfig& c);
+// The decaying mean kept in moment `name`: stores and returns decay·moment + share·x.
+Value decaying_mean(UpdateBuilder& u, const std::string& name, Value x, double decay, double share);
 
 }  // namespace anneal

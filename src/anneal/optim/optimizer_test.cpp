@@ -125,6 +125,66 @@ TEST(Optimizer, WithoutDecayNothingIsEmittedForIt) {
   }
 }
 
+// One update of a matrix and of a norm's gain with gradients times `scale`.
+std::vector<double> lamb_update(double scale) {
+  OptimizerConfig config = recommended("lamb");
+  config.eps = 1e-14;
+  Module module;
+  Program& program = module.programs["apply"];
+  Builder b(program, &module);
+  RefState state;
+  for (Role role : {Role::matrix, Role::gain}) {
+    std::string name(name_of(role));
+    b.parameter(name, {6}, role, {});
+    int32_t index = module.find(name);
+    UpdateBuilder update(b, index, b.input("gradient." + name, DType::f32, {6}));
+    b.store(index, find_optimizer("lamb").update(update, config));
+    RefTensor g{{6}, {}}, p{{6}, {}};
+    for (int k = 0; k < 6; ++k) {
+      g.data.push_back(scale * std::sin(3.0 * k + 1));
+      p.data.push_back(0.2 * k - 0.5);
+    }
+    state.inputs["gradient." + name] = g;
+    state.persistents[index] = p;
+  }
+  for (size_t i = 0; i < module.persistents.size(); ++i)
+    if (module.persistents[i].kind == PersistentKind::moment)
+      state.persistents[static_cast<int32_t>(i)] = {{6}, std::vector<double>(6, 0.0)};
+  for (const NamedScalar& s : find_optimizer("lamb").scalars(config, 1, 0.01))
+    state.inputs[std::string(s.name)] = {{}, {s.value}};
+  interpret(program, state);
+  auto result = state.persistents[module.find("matrix")].data;
+  const auto& gain = state.persistents[module.find("gain")].data;
+  result.insert(result.end(), gain.begin(), gain.end());
+  return result;
+}
+
+TEST(Optimizer, LambDoesNotSeeTheSizeOfTheGradient) {
+  auto once = lamb_update(1), thousandfold = lamb_update(1000);
+  for (size_t i = 0; i < once.size(); ++i) EXPECT_NEAR(once[i], thousandfold[i], 1e-12) << i;
+}
+
+// ‖Δp‖ = lr·‖p‖ for what is adapted; Adam's first step, lr an element, for what is not.
+TEST(Optimizer, LambStepsByTheNormOfTheParameter) {
+  auto updated = lamb_update(1);
+  double moved = 0, size = 0;
+  for (size_t k = 0; k < 6; ++k) {
+    double p = 0.2 * static_cast<double>(k) - 0.5;
+    moved += (updated[k] - p) * (updated[k] - p);
+    size += p * p;
+    EXPECT_NEAR(std::abs(updated[6 + k] - p), 0.01, 1e-9);
+  }
+  EXPECT_NEAR(std::sqrt(moved / size), 0.01, 1e-9);
+}
+
+TEST(Optimizer, RecommendedNumbersAreThoseOfTheKind) {
+  EXPECT_EQ(recommended("lamb").eps, 1e-6);
+  EXPECT_EQ(recommended("muon").momentum, 0.95);
+  EXPECT_TRUE(recommended("muon").nesterov);
+  for (const Optimizer* o : all_optimizers())
+    EXPECT_EQ(recommended(std::string(o->kind)).kind, o->kind);
+}
+
 TEST(Optimizer, UnknownKindsAreRefused) { EXPECT_THROW(find_optimizer("adamx"), UsageError); }
 
 }  // namespace

@@ -7,18 +7,63 @@
 #include "anneal/base/error.hpp"
 
 namespace anneal {
+namespace {
 
-double learning_rate(int64_t step, double lr, const ScheduleConfig& schedule, int64_t train_steps) {
-  int64_t warmup = schedule.warmup_steps;
-  if (step < warmup) return lr * static_cast<double>(step + 1) / static_cast<double>(warmup);
-  int64_t horizon = schedule.horizon > 0 ? schedule.horizon : train_steps;
-  double span = static_cast<double>(std::max<int64_t>(1, horizon - warmup));
-  double p = std::min(1.0, static_cast<double>(step - warmup) / span);
-  if (schedule.kind == "constant") return lr;
-  if (schedule.kind == "linear") return lr + (schedule.min_lr - lr) * p;
-  if (schedule.kind == "cosine")
-    return schedule.min_lr + 0.5 * (lr - schedule.min_lr) * (1 + std::cos(std::numbers::pi * p));
-  throw UsageError(str("[schedule.kind] there is no schedule named \"", schedule.kind, "\""));
+// From `high` at p = 0 to `low` at p = 1.
+double half_cosine(double high, double low, double p) {
+  return low + 0.5 * (high - low) * (1 + std::cos(std::numbers::pi * p));
+}
+
+double warm_restarts(double x, double lr, const ScheduleConfig& c) {
+  if (c.restart_period <= 0)
+    throw UsageError("[schedule.restart_period] warm_restarts needs the length of a cycle");
+  auto period = static_cast<double>(c.restart_period);
+  double peak = lr;
+  if (c.restart_growth == 1) {
+    double cycle = std::floor(x / period);
+    peak *= std::pow(c.restart_decay, cycle);
+    x -= cycle * period;
+  } else {
+    for (; x >= period; period *= c.restart_growth) {
+      x -= period;
+      peak *= c.restart_decay;
+    }
+  }
+  return half_cosine(std::max(peak, c.min_lr), c.min_lr, x / period);
+}
+
+}  // namespace
+
+double learning_rate(int64_t step, double lr, const ScheduleConfig& c, int64_t train_steps,
+                     int64_t tokens_per_step) {
+  if (c.unit != "steps" && c.unit != "tokens")
+    throw UsageError(str("[schedule.unit] expected steps or tokens, got \"", c.unit, "\""));
+  double k = c.unit == "tokens" ? static_cast<double>(tokens_per_step) : 1;
+  double position = static_cast<double>(step) * k, warmup = static_cast<double>(c.warmup_steps);
+  if (position < warmup) return lr * std::min(1.0, (position + k) / warmup);
+  double horizon =
+      c.horizon > 0 ? static_cast<double>(c.horizon) : static_cast<double>(train_steps) * k;
+  double x = position - warmup, span = std::max(1.0, horizon - warmup);
+  double p = std::min(1.0, x / span);
+  if (c.kind == "constant") return lr;
+  if (c.kind == "linear") return lr + (c.min_lr - lr) * p;
+  if (c.kind == "cosine") return half_cosine(lr, c.min_lr, p);
+  if (c.kind == "exponential") {
+    if (c.decay_rate > 0) return lr * std::exp(-c.decay_rate * x);
+    return lr * std::pow(c.min_lr / lr, p);
+  }
+  if (c.kind == "warm_restarts") return warm_restarts(x, lr, c);
+  if (c.kind == "wsd") {
+    double decay = c.decay_steps > 0 ? static_cast<double>(c.decay_steps) : span / 5;
+    double left = std::max(0.0, span - x);
+    return c.min_lr + (lr - c.min_lr) * std::min(1.0, left / std::min(decay, span));
+  }
+  throw UsageError(str("[schedule.kind] there is no schedule named \"", c.kind, "\""));
+}
+
+bool follows_train_steps(const ScheduleConfig& c) {
+  if (c.horizon > 0 || c.kind == "constant" || c.kind == "warm_restarts") return false;
+  return c.kind != "exponential" || c.decay_rate == 0;
 }
 
 }  // namespace anneal

@@ -50,7 +50,8 @@ class Differentiator {
     ANNEAL_ASSERT(program_.type(loss).shape == Shape{}, "the loss is not a scalar");
     b_.set_phase(Phase::backward);
     std::vector<NodeId> forward = program_.order;
-    contribute(loss, constant(b_, 1.0, {}));
+    program_.gradient_seed = constant(b_, 1.0, {});
+    contribute(loss, program_.gradient_seed);
     for (auto it = forward.rbegin(); it != forward.rend(); ++it) visit_node(*it);
     collect();
   }

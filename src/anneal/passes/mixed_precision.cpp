@@ -10,7 +10,7 @@
 // is stored low when its producer may write it and every reader accepts it. What is left in FP32
 // follows: the residual stream, statistics of norms, log-sum-exp, losses, gradients of parameters,
 // master weights and moments. A parameter that must be read low gets a copy, which the update
-// keeps current and program `refresh` makes anew after a load.
+// keeps current and program `refresh` makes anew after a load. In fp16 the loss is scaled.
 
 namespace anneal {
 namespace {
@@ -111,6 +111,15 @@ void insert_casts(Module& module, Program& program) {
   insertions.apply(program);
 }
 
+// fp16 has few exponents: the gradient of the loss starts at a scale that the host chooses
+// (train/loss_scale.hpp), instead of at 1, and the update divides by it.
+void scale_loss(Module& module, Program& program) {
+  if (!program.gradient_seed) return;
+  Value scale = Builder(program, &module).input("loss_scale", DType::f32, {});
+  program.replace_uses(program.gradient_seed, scale);
+  program.gradient_seed = scale;
+}
+
 void add_refresh(Module& module) {
   Program program;
   Builder b(program, &module);
@@ -128,6 +137,7 @@ void mixed_precision(Module& module, const PassContext& context) {
   if (context.options.precision == "fp32") return;
   ANNEAL_ASSERT(context.options.precision == "bf16", "precision ", context.options.precision);
   for (auto& [name, program] : module.programs) {
+    if (context.options.precision == "fp16") scale_loss(module, program);
     assign_storage(program);
     insert_casts(module, program);
   }

@@ -17,6 +17,7 @@ struct PassOptions {
   std::string precision = "fp32";  // fp32 | bf16
   std::string recompute = "none";  // none | attention | block
   OptimizerConfig optimizer;
+  bool clip_value = false;   // the update clips each element of a gradient
   int64_t shards = 1;        // logical shards of the batch, see accumulate
   bool reuse_memory = true;  // off: every value has a place of its own (for tests)
   bool fuse = true;          // off: one node per op (for tests)

@@ -11,10 +11,13 @@ namespace anneal {
 
 struct TrainConfig {
   int64_t steps = 2000;
-  int64_t batch = 32;              // sequences a step, over all ranks and micro-batches
-  int64_t micro_batch = 8;         // sequences a program run
-  std::string precision = "fp32";  // fp32 | bf16
-  double clip = 1.0;               // global norm; 0: off
+  int64_t batch = 32;                  // sequences a step, over all ranks and micro-batches
+  int64_t micro_batch = 8;             // sequences a program run
+  std::string precision = "fp32";      // fp32 | bf16 | fp16
+  double loss_scale = 65536;           // fp16: at first
+  int64_t loss_scale_interval = 2000;  // fp16: good steps until it doubles
+  double clip = 1.0;                   // global norm; 0: off
+  double clip_value = 0.0;             // each element; 0: off
   int64_t seed = 1;
   int64_t eval_every = 200;  // 0: off
   int64_t eval_batches = 20;
@@ -54,5 +57,9 @@ struct RunConfig {
   MonitorConfig monitor;
   bool operator==(const RunConfig&) const = default;
 };
+
+inline int64_t tokens_per_step(const RunConfig& config) {
+  return config.train.batch * config.model.context;
+}
 
 }  // namespace anneal

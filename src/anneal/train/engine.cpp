@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "anneal/model/language_model.hpp"
+#include "anneal/optim/schedule.hpp"
 #include "anneal/train/compile.hpp"
 
 namespace anneal {
@@ -34,7 +35,13 @@ PassOptions pass_options(const RunConfig& config) {
   return {.precision = config.train.precision,
           .recompute = config.train.recompute,
           .optimizer = config.optimizer,
+          .clip_value = config.train.clip_value > 0,
           .shards = std::max<int64_t>(1, config.parallel.shards)};
+}
+
+double learning_rate(const RunConfig& config, int64_t step) {
+  return learning_rate(step, config.optimizer.lr, config.schedule, config.train.steps,
+                       tokens_per_step(config));
 }
 
 Engine::Engine(const RunConfig& config, const EngineOptions& options, CpuTarget& target)
@@ -45,7 +52,11 @@ Engine::Engine(const RunConfig& config, const EngineOptions& options, CpuTarget&
 Engine::Engine(const RunConfig& config, const EngineOptions& options, Session session)
     : config_(config),
       session_(std::move(session)),
-      stepper_(session_, config.optimizer, config.train.clip),
+      stepper_(session_, config.optimizer,
+               {.clip = config.train.clip,
+                .clip_value = config.train.clip_value,
+                .loss_scale = config.train.loss_scale,
+                .loss_scale_interval = config.train.loss_scale_interval}),
       sequence_(options.sequence > 0 ? options.sequence : config.model.context) {
   for (int64_t row = 0; row < config.train.micro_batch; ++row)
     for (int64_t t = 0; t < sequence_; ++t) positions_.push_back(static_cast<int32_t>(t));

@@ -27,6 +27,9 @@ Module build_module(const RunConfig& config, const EngineOptions& options);
 // What a config asks of the passes.
 PassOptions pass_options(const RunConfig& config);
 
+// The learning rate of the update that follows `step` finished ones of a run.
+double learning_rate(const RunConfig& config, int64_t step);
+
 struct EvaluationResult {
   double loss = 0;
   double accuracy = 0;

@@ -127,6 +127,9 @@ std::string run_state_json(const RunState& state) {
                                  {"data_checksum", state.data_checksum},
                                  {"instruction_set", state.instruction_set},
                                  {"library", state.library}};
+  if (state.loss_scale)
+    json["loss_scale"] = {{"scale", state.loss_scale->scale},
+                          {"good_steps", state.loss_scale->good_steps}};
   return json.dump(2) + "\n";
 }
 
@@ -151,6 +154,17 @@ RunState parse_run_state(std::string_view text, const std::string& where) {
   state.data_checksum = text_of("data_checksum");
   state.instruction_set = text_of("instruction_set");
   state.library = text_of("library");
+  if (json.contains("loss_scale")) {
+    const auto& scale = json["loss_scale"];
+    bool valid = scale.is_object() && scale.contains("scale") && scale["scale"].is_number() &&
+                 scale["scale"].get<double>() >= LossScale::smallest &&
+                 scale["scale"].get<double>() <= LossScale::largest &&
+                 scale.contains("good_steps") && scale["good_steps"].is_number_integer() &&
+                 scale["good_steps"].get<int64_t>() >= 0;
+    if (!valid)
+      throw FormatError(str("[", where, "] loss_scale is not a scale ≥ 1 and good_steps ≥ 0"));
+    state.loss_scale = {scale["scale"].get<double>(), scale["good_steps"].get<int64_t>()};
+  }
   return state;
 }
 

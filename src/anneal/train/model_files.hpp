@@ -11,6 +11,7 @@
 #include "anneal/data/tokenizer.hpp"
 #include "anneal/runtime/executable.hpp"
 #include "anneal/train/config.hpp"
+#include "anneal/train/loss_scale.hpp"
 
 namespace anneal {
 
@@ -47,6 +48,7 @@ struct RunState {
   std::string data_checksum;  // of its tokens; "": unknown
   std::string instruction_set;
   std::string library;  // that computes the matrix products; "": not recorded
+  std::optional<LossScale::State> loss_scale;  // of a run that scales the loss
 };
 std::string run_state_json(const RunState& state);
 RunState parse_run_state(std::string_view json, const std::string& where);

@@ -32,13 +32,34 @@ double scalar_output(const Executable& program, std::string_view name) {
   return static_cast<double>(program.output(name).as<float>()[0]);
 }
 
+Stepper::Stepper(Session& session, OptimizerConfig optimizer, StepperOptions options)
+    : session_(session),
+      optimizer_(std::move(optimizer)),
+      options_(options),
+      scales_loss_(session.has_program("step.first") &&
+                   session.program("step.first").has_input("loss_scale")),
+      loss_scale_(options.loss_scale, options.loss_scale_interval) {}
+
 GradientResult Stepper::gradients(int64_t shards, int64_t runs,
                                   const std::function<void(Executable&, int64_t)>& fill) {
+  GradientResult result = attempt(shards, runs, fill);
+  int64_t skipped = 0;
+  while (scales_loss_ && !result.finite() && loss_scale_.overflowed()) {
+    ++skipped;
+    result = attempt(shards, runs, fill);
+  }
+  result.skipped = skipped;
+  return result;
+}
+
+GradientResult Stepper::attempt(int64_t shards, int64_t runs,
+                                const std::function<void(Executable&, int64_t)>& fill) {
   GradientResult result;
   for (int64_t shard = 0; shard < shards; ++shard) {
     for (int64_t run = 0; run < runs; ++run) {
       Executable& program = session_.program(run == 0 ? "step.first" : "step.next");
       fill(program, shard * runs + run);
+      set_scalar(program, "loss_scale", static_cast<float>(scale()));
       program.run();
       result.loss += scalar_output(program, "loss");
       if (program.has_output("correct")) result.correct += scalar_output(program, "correct");
@@ -47,17 +68,20 @@ GradientResult Stepper::gradients(int64_t shards, int64_t runs,
   }
   Executable& reduce = session_.program("reduce");
   reduce.run();
-  result.grad_norm = scalar_output(reduce, "grad_norm");
+  result.grad_norm = scalar_output(reduce, "grad_norm") / scale();
   return result;
 }
 
 void Stepper::update(int64_t step, double lr, double grad_norm) {
   Executable& apply = session_.program("apply");
-  double factor = clip_ > 0 ? std::min(1.0, clip_ / (grad_norm + 1e-6)) : 1.0;
-  set_scalar(apply, "clip_factor", static_cast<float>(factor));
+  double clip = options_.clip;
+  double factor = clip > 0 ? std::min(1.0, clip / (grad_norm + 1e-6)) : 1.0;
+  set_scalar(apply, "clip_factor", static_cast<float>(factor / scale()));
+  set_scalar(apply, "clip_value", static_cast<float>(options_.clip_value));
   for (const NamedScalar& s : find_optimizer(optimizer_.kind).scalars(optimizer_, step + 1, lr))
     set_scalar(apply, s.name, static_cast<float>(s.value));
   apply.run();
+  if (scales_loss_) loss_scale_.succeeded();
 }
 
 std::string Stepper::first_nonfinite_gradient() {
@@ -83,7 +107,7 @@ void Stepper::audit_gradients(double grad_norm) {
   std::string silent;
   for (const auto& [name, tensor] : session_.program("reduce").outputs()) {
     if (!name.starts_with("norm2.")) continue;
-    double norm = std::sqrt(tensor.as<double>()[0]);
+    double norm = std::sqrt(tensor.as<double>()[0]) / scale();
     std::string parameter = name.substr(6);
     if (norm > noise * grad_norm || module.persistent(module.find(parameter)).gradient_may_vanish)
       continue;

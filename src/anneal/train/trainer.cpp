@@ -13,7 +13,6 @@
 #include "anneal/monitor/metrics.hpp"
 #include "anneal/monitor/process_stats.hpp"
 #include "anneal/monitor/progress.hpp"
-#include "anneal/optim/schedule.hpp"
 #include "anneal/train/bytes.hpp"
 #include "anneal/train/engine.hpp"
 #include "anneal/train/generator.hpp"
@@ -191,6 +190,8 @@ class Trainer {
     else if (!state_.library.empty() && state_.library != cpu_matmul_library())
       log_warning(str("this run began with ", state_.library, ", now it is ", cpu_matmul_library(),
                       ": from here the bits may differ from an uninterrupted run"));
+    LossScale* scale = engine_->stepper().loss_scale();
+    if (scale && state_.loss_scale) scale->restore(*state_.loss_scale);
     log_info(str("resuming after step ", state_.step, " from ", checkpoint.dir.string()));
     last_saved_ = state_.step;
   }
@@ -251,6 +252,7 @@ class Trainer {
     const Batch& batch = loader_->next();
     double waited = loader_->wait_seconds();
     GradientResult result = engine_->gradients(batch);
+    if (result.skipped > 0) report_overflow(result);
     if (!result.finite()) {
       std::string tensor = engine_->stepper().first_nonfinite_gradient();
       diverged(str("step ", state_.step + 1, ": loss ", result.loss, ", gradient norm ",
@@ -259,8 +261,9 @@ class Trainer {
                    ". The update was not made"));
     }
     if (state_.step == 0) engine_->stepper().audit_gradients(result.grad_norm);
-    double lr =
-        learning_rate(state_.step, config_.optimizer.lr, config_.schedule, config_.train.steps);
+    LossScale* scale = engine_->stepper().loss_scale();
+    if (scale) event_.loss_scale = scale->value();
+    double lr = learning_rate(config_, state_.step);
     engine_->stepper().update(state_.step, lr, result.grad_norm);
     ++state_.step;
     state_.tokens += batch.rows * batch.context;
@@ -272,6 +275,7 @@ class Trainer {
     event_.accuracy = result.correct / static_cast<double>(batch.valid_tokens);
     event_.grad_norm = result.grad_norm;
     event_.lr = lr;
+    event_.skipped = result.skipped;
     event_.step_seconds = seconds_since(start);
     event_.data_wait_seconds = waited;
     event_.tokens_per_second =
@@ -295,6 +299,14 @@ class Trainer {
     if (generator_ && due(config_.train.sample_every)) sample();
     bool save_now = config_.checkpoint.every > 0 && state_.step % config_.checkpoint.every == 0;
     if (save_now) save();
+  }
+
+  void report_overflow(const GradientResult& result) {
+    std::string what = str("step ", state_.step + 1, ": gradients overflowed in ", result.skipped,
+                           result.skipped == 1 ? " attempt" : " attempts", ", the loss scale is ",
+                           engine_->stepper().loss_scale()->value(), " now");
+    metrics_->write(AlertEvent{state_.step, "overflow", what});
+    log_info(what);
   }
 
   [[noreturn]] void diverged(const std::string& what) {
@@ -387,6 +399,7 @@ class Trainer {
     state_.library = cpu_matmul_library();
     state_.data_tokens = data_->train.tokens();
     state_.data_checksum = data_->train.checksum();
+    if (LossScale* scale = engine_->stepper().loss_scale()) state_.loss_scale = scale->state();
     content.files.emplace_back(config_name, options_.config_text(config_));
     content.files.emplace_back(state_name, run_state_json(state_));
     // Only a loss of these very weights says how good they are.

@@ -8,7 +8,6 @@
 #include "anneal/device/cpu/matmul.hpp"
 #include "anneal/device/cpu/parallel.hpp"
 #include "anneal/monitor/process_stats.hpp"
-#include "anneal/optim/schedule.hpp"
 #include "anneal/train/memory_plan.hpp"
 #include "anneal/train/signals.hpp"
 
@@ -91,9 +90,8 @@ StepTimes Workload::step() {
     throw DivergedError(str("step ", steps_done_ + 1, ": loss ", result.loss, ", gradient norm ",
                             result.grad_norm));
   times.computed = now_ns();
-  double lr = learning_rate(steps_done_, config_.optimizer.lr, config_.schedule,
-                            std::max(config_.train.steps, steps_done_ + 1));
-  engine_->stepper().update(steps_done_++, lr, result.grad_norm);
+  engine_->stepper().update(steps_done_, learning_rate(config_, steps_done_), result.grad_norm);
+  ++steps_done_;
   times.end = now_ns();
   return times;
 }

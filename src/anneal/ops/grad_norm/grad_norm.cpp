@@ -60,4 +60,9 @@ Value grad_norm(Builder& b, std::span<const Value> sums) {
   return b.emit1(grad_norm_op(), {sums.begin(), sums.end()});
 }
 
+Value norm(Builder& b, Value x) {
+  Value sum = sum_squares(b, x);
+  return grad_norm(b, {&sum, 1});
+}
+
 }  // namespace anneal

@@ -17,4 +17,7 @@ Value sum_squares(Builder& b, Value x);
 const OpDef& grad_norm_op();
 Value grad_norm(Builder& b, std::span<const Value> sums);
 
+// The 2-norm of x (f32, any shape), an f32 scalar. No gradient.
+Value norm(Builder& b, Value x);
+
 }  // namespace anneal
