@@ -4,7 +4,9 @@
 
 namespace anneal {
 
+Command bench_fusion_command();
 Command bench_kernels_command();
+Command bench_optim_command();
 Command bench_step_command();
 Command data_inspect_command();
 Command data_prepare_command();
@@ -41,6 +43,8 @@ std::vector<Command> all_commands() {
       profile_command(),
       bench_step_command(),
       bench_kernels_command(),
+      bench_fusion_command(),
+      bench_optim_command(),
       docs_config_command(),
   };
 }

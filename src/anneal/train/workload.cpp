@@ -42,34 +42,45 @@ void resolve_from_data(RunConfig& config, const PreparedData& data) {
   if (!data.tokenizer) config.train.sample_every = 0;
 }
 
-Workload::Workload(RunConfig config, CpuTarget& target, int64_t steps,
-                   std::function<void()> before_batch)
-    : config_(std::move(config)) {
-  ANNEAL_ASSERT(steps >= 1 && steps <= 4 * most_steps, "a workload of ", steps, " steps");
-  set_threads(config_.parallel.threads);
-  check_fits(config_.model);
-  auto seed = static_cast<uint64_t>(config_.train.seed);
-  if (config_.data.train.empty()) {
+WorkloadData::WorkloadData(RunConfig config, int64_t steps) {
+  ANNEAL_ASSERT(steps >= 1 && steps <= 4 * Workload::most_steps, "a workload of ", steps, " steps");
+  set_threads(config.parallel.threads);
+  check_fits(config.model);
+  if (config.data.train.empty()) {
     auto bin = directory_.path() / "random.bin";
-    int64_t of_step = config_.train.batch * config_.model.context;
+    int64_t of_step = tokens_per_step(config);
     int64_t tokens = of_step > most_random_tokens ? of_step : of_step * steps;
-    write_random_tokens(bin, std::min(tokens, most_random_tokens) + config_.model.context + 1,
-                        config_.model.vocab_size, seed);
-    config_.data.train = {bin.string()};
-    config_.data.dtype = "uint32";
+    write_random_tokens(bin, std::min(tokens, most_random_tokens) + config.model.context + 1,
+                        config.model.vocab_size, static_cast<uint64_t>(config.train.seed));
+    config.data.train = {bin.string()};
+    config.data.dtype = "uint32";
   }
-  data_.emplace(prepare_data(config_.data, {.directory = directory_.path() / "data",
-                                            .threads = static_cast<int>(config_.parallel.threads),
-                                            .requirements = {.context = config_.model.context,
-                                                             .vocab_size = config_.model.vocab_size,
-                                                             .seed = config_.train.seed}}));
-  resolve_from_data(config_, *data_);
+  prepared_.emplace(
+      prepare_data(config.data, {.directory = directory_.path() / "data",
+                                 .threads = static_cast<int>(config.parallel.threads),
+                                 .requirements = {.context = config.model.context,
+                                                  .vocab_size = config.model.vocab_size,
+                                                  .seed = config.train.seed}}));
+}
+
+Workload::Workload(const RunConfig& config, CpuTarget& target, int64_t steps,
+                   std::function<void()> before_batch)
+    : Workload(config, target, std::make_shared<WorkloadData>(config, steps),
+               std::move(before_batch)) {}
+
+Workload::Workload(RunConfig config, CpuTarget& target, std::shared_ptr<const WorkloadData> data,
+                   std::function<void()> before_batch)
+    : config_(std::move(config)), data_(std::move(data)) {
+  set_threads(config_.parallel.threads);
+  resolve_from_data(config_, data_->prepared());
+  check_fits(config_.model);
   config_.train.eval_every = config_.train.sample_every = 0;
+  auto seed = static_cast<uint64_t>(config_.train.seed);
   cpu_matmul_prepare_threads();
   baseline_bytes_ = ProcessSampler().sample().anon_bytes;
   engine_ = std::make_unique<Engine>(config_, EngineOptions{.evaluate = false}, target);
   engine_->session().initialise(seed);
-  loader_ = std::make_unique<BatchLoader>(data_->train,
+  loader_ = std::make_unique<BatchLoader>(data_->prepared().train,
                                           LoaderOptions{.context = config_.model.context,
                                                         .batch = config_.train.batch,
                                                         .micro_batch = config_.train.micro_batch,
@@ -90,6 +101,7 @@ StepTimes Workload::step() {
     throw DivergedError(str("step ", steps_done_ + 1, ": loss ", result.loss, ", gradient norm ",
                             result.grad_norm));
   times.computed = now_ns();
+  times.loss = result.loss;
   engine_->stepper().update(steps_done_, learning_rate(config_, steps_done_), result.grad_norm);
   ++steps_done_;
   times.end = now_ns();

@@ -17,21 +17,37 @@ struct StepTimes {
   int64_t fetched = 0;   // the batch is there
   int64_t computed = 0;  // forward, backward and the norm
   int64_t end = 0;       // the update
+  double loss = 0;       // from before the update
 
   double data_seconds() const { return static_cast<double>(fetched - begin) * 1e-9; }
+  double update_seconds() const { return static_cast<double>(end - computed) * 1e-9; }
   double seconds() const { return static_cast<double>(end - begin) * 1e-9; }
 };
 
-// A config made ready to step without a run folder: what benchmarks and the profiler measure. The
-// data are the config's, prepared into a temporary directory; a config without data.train gets
-// random tokens below model.vocab_size, enough for `steps` steps.
+// The data of workloads: the config's, prepared into a temporary directory; for a config without
+// data.train random tokens below model.vocab_size, enough for `steps` steps. Throws as training
+// does.
+class WorkloadData {
+ public:
+  WorkloadData(RunConfig config, int64_t steps);
+  const PreparedData& prepared() const { return *prepared_; }
+
+ private:
+  TemporaryDirectory directory_;
+  std::optional<PreparedData> prepared_;
+};
+
+// A config made ready to step without a run folder: what benchmarks and the profiler measure.
 class Workload {
  public:
   static constexpr int64_t most_steps = 1'000'000;
 
   // Sets the number of threads. The target must outlive the workload. Throws as training does.
   // `before_batch`: see LoaderOptions.
-  Workload(RunConfig config, CpuTarget& target, int64_t steps,
+  Workload(const RunConfig& config, CpuTarget& target, int64_t steps,
+           std::function<void()> before_batch = {});
+  // On data that several workloads share.
+  Workload(RunConfig config, CpuTarget& target, std::shared_ptr<const WorkloadData> data,
            std::function<void()> before_batch = {});
   Workload(const Workload&) = delete;
   Workload& operator=(const Workload&) = delete;
@@ -47,8 +63,7 @@ class Workload {
 
  private:
   RunConfig config_;
-  TemporaryDirectory directory_;
-  std::optional<PreparedData> data_;
+  std::shared_ptr<const WorkloadData> data_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<BatchLoader> loader_;
   int64_t planned_bytes_ = 0, baseline_bytes_ = 0;
