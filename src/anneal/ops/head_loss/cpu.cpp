@@ -66,6 +66,7 @@ class HeadLossKernel final : public Kernel {
   bool gradient_;
   bool low_d_ = false;         // d is bf16, for products of bf16 operands
   bool widen_weight_ = false;  // once for all chunks, where products run in f32
+  DType weight_dtype_;
   int64_t c_, v_, x_row_bytes_, dx_row_bytes_ = 0;
   std::vector<Chunk> chunks_;
   std::vector<MatmulSpec> specs_;
@@ -95,11 +96,13 @@ HeadLossKernel::HeadLossKernel(const OpCall& call, bool gradient) : gradient_(gr
   int64_t rows = x.shape.rows();
   c_ = x.shape.row_length();
   v_ = weight.shape[0];
+  weight_dtype_ = weight.dtype;
   x_row_bytes_ = c_ * size_of(x.dtype);
-  bool low = x.dtype == DType::bf16 && weight.dtype == DType::bf16;
-  bool native = low && cpu_matmul_has_native_bf16();
+  bool low = is_low(x.dtype) && is_low(weight.dtype);
+  bool native =
+      x.dtype == DType::bf16 && weight.dtype == DType::bf16 && cpu_matmul_has_native_bf16();
   low_d_ = gradient && native;
-  widen_weight_ = weight.dtype == DType::bf16 && !native;
+  widen_weight_ = is_low(weight.dtype) && !native;
 
   int64_t chunk_rows = call.attrs.as<HeadLossAttrs>().chunk_rows;
   chunk_rows = chunk_rows > 0 ? std::min(rows, chunk_rows) : choose_rows(rows, v_, low);
@@ -166,7 +169,7 @@ void HeadLossKernel::run(const KernelArgs& args) const {
   const void* weight = args.in[1];
   if (widen_weight_) {
     auto* wide = reinterpret_cast<float*>(args.workspace + at_.weight);
-    widen_bf16(args.input<bf16>(1), wide, v_ * c_);
+    widen(args.in[1], weight_dtype_, wide, v_ * c_);
     weight = wide;
   }
   double inv_valid = static_cast<double>(*args.input<float>(3));

@@ -9,8 +9,7 @@ namespace {
 constexpr TensorType scalar{DType::f32, {}};
 
 void expect_low_or_f32(const TensorType& type) {
-  ANNEAL_ASSERT(type.dtype == DType::f32 || type.dtype == DType::bf16,
-                "head_loss takes f32 and bf16, got ", type);
+  ANNEAL_ASSERT(is_f32_or_low(type.dtype), "head_loss takes f32, bf16 and f16, got ", type);
 }
 
 std::vector<TensorType> infer(const OpCall& call) {
