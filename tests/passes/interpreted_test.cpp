@@ -23,6 +23,7 @@ std::vector<Setting> settings() {
     };
     with("plain", {});
     with("bf16", {.precision = "bf16"});
+    with("fp16", {.precision = "fp16"});
     with("block", {.recompute = "block"});
     with("attention", {.precision = "bf16", .recompute = "attention", .shards = 2});
   }

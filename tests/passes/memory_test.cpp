@@ -203,7 +203,7 @@ TEST(PlanMemory, RecomputingSavesActivations) {
 // and no workspace that grows with its square.
 TEST(PlanMemory, NothingGrowsWithTheSquareOfTheContext) {
   for (const SampleModel& model : sample_models()) {
-    for (const char* precision : {"fp32", "bf16"}) {
+    for (const char* precision : {"fp32", "bf16", "fp16"}) {
       std::vector<double> transient;
       for (int64_t context : {509, 2 * 509, 4 * 509}) {
         ModelConfig config = model.config;

@@ -230,7 +230,7 @@ TEST(MixedPrecision, KeepsEveryTermOfAGradient) {
 // precision, where it has one, is made.
 TEST(Fuse, TheUpdateOfAParameterIsOneNode) {
   for (const char* kind : {"adamw", "adam", "sgd"}) {
-    for (const char* precision : {"fp32", "bf16"}) {
+    for (const char* precision : {"fp32", "bf16", "fp16"}) {
       CpuTarget target;
       Module module = build_sample(sample_models()[0].config);
       PassOptions options{.precision = precision};

@@ -20,6 +20,63 @@ TEST(Bf16, RoundsToNearestEven) {
   EXPECT_TRUE(std::isnan(float(bf16(std::numeric_limits<float>::quiet_NaN()))));
 }
 
+f16 f16_of(uint32_t bits) {
+  f16 x;
+  x.bits = static_cast<uint16_t>(bits);
+  return x;
+}
+
+// IEEE 754-2008, 3.4: (−1)^s · 2^(e−15) · (1 + f/1024), subnormal at e = 0.
+double value_of(uint32_t bits) {
+  int exponent = (bits >> 10) & 31, fraction = bits & 1023;
+  double size = exponent == 0    ? std::ldexp(fraction, -24)
+                : exponent == 31 ? (fraction ? NAN : INFINITY)
+                                 : std::ldexp(1024 + fraction, exponent - 25);
+  return bits & 0x8000 ? -size : size;
+}
+
+TEST(F16, EveryBitPatternComesBack) {
+  for (uint32_t bits = 0; bits < 1 << 16; ++bits) {
+    float x(f16_of(bits));
+    if (std::isnan(value_of(bits))) {
+      EXPECT_TRUE(std::isnan(x)) << bits;
+      EXPECT_EQ(f16(x).bits, bits | 0x0200) << bits;  // quiet
+    } else {
+      EXPECT_EQ(static_cast<double>(x), value_of(bits)) << bits;
+      EXPECT_EQ(std::signbit(x), bits >= 0x8000) << bits;
+      EXPECT_EQ(f16(x).bits, bits) << bits;
+    }
+  }
+}
+
+// The middle between two neighbours goes to the even one, a float beside it to the nearer one. The
+// neighbour of the largest finite number is 2^16, in place of which stands infinity.
+TEST(F16, RoundsToNearestEven) {
+  for (uint32_t bits = 0; bits < 0x7c00; ++bits) {
+    double above = bits == 0x7bff ? 65536.0 : value_of(bits + 1);
+    auto middle = static_cast<float>((value_of(bits) + above) / 2);
+    for (uint32_t sign : {0u, 0x8000u}) {
+      float s = sign ? -1.0f : 1.0f;
+      EXPECT_EQ(f16(s * middle).bits, sign | (bits + (bits & 1))) << bits;
+      EXPECT_EQ(f16(s * std::nextafter(middle, 0.0f)).bits, sign | bits) << bits;
+      EXPECT_EQ(f16(s * std::nextafter(middle, 1e9f)).bits, sign | (bits + 1)) << bits;
+    }
+  }
+}
+
+TEST(F16, EndsOfTheRange) {
+  constexpr float inf = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(float(f16(65504.0f)), 65504.0f);
+  EXPECT_EQ(float(f16(65519.996f)), 65504.0f);
+  EXPECT_EQ(float(f16(65520.0f)), inf);
+  EXPECT_EQ(float(f16(-std::numeric_limits<float>::max())), -inf);
+  EXPECT_EQ(float(f16(inf)), inf);
+  EXPECT_EQ(float(f16(0x1p-24f)), 0x1p-24f);
+  EXPECT_EQ(float(f16(0x1p-25f)), 0.0f);
+  EXPECT_EQ(f16(-1e-40f).bits, 0x8000);
+  EXPECT_TRUE(std::isnan(float(f16(std::numeric_limits<float>::signaling_NaN()))));
+}
+
 TEST(Philox, KnownAnswers) {
   // From the Random123 distribution's kat_vectors.
   EXPECT_EQ(philox(0, 0, 0),

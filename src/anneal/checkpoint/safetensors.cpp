@@ -1,7 +1,6 @@
 #include "anneal/checkpoint/safetensors.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <numeric>
 #include <utility>
@@ -10,21 +9,6 @@
 
 namespace anneal {
 namespace {
-
-// IEEE 754 binary16.
-struct f16 {
-  uint16_t bits;
-  explicit operator float() const {
-    uint32_t sign = uint32_t{bits & 0x8000u} << 16;
-    uint32_t exponent = (bits >> 10) & 31u, fraction = bits & 1023u;
-    if (exponent == 0) {  // zero or subnormal: fraction · 2^-24, exact in FP32
-      float magnitude = std::ldexp(static_cast<float>(fraction), -24);
-      return std::bit_cast<float>(std::bit_cast<uint32_t>(magnitude) | sign);
-    }
-    uint32_t wide = exponent == 31 ? 255u : exponent + 112u;
-    return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
-  }
-};
 
 // Copies element by element: neither side need be aligned.
 template <class From, class To>
@@ -38,7 +22,7 @@ void convert(std::span<const std::byte> from, void* out) {
   }
 }
 
-// Whether there is a conversion of the format's `dtype` to To (float or bf16), having made it.
+// Whether there is a conversion of the format's `dtype` to To (float, bf16 or f16), having made it.
 template <class To>
 bool convert_from(std::string_view dtype, std::span<const std::byte> from, void* out) {
   if (dtype == "F32") return convert<float, To>(from, out), true;
@@ -121,12 +105,13 @@ void SafetensorsFile::read(std::string_view name, DType dtype, void* out) const 
     if (!from.empty()) std::memcpy(out, from.data(), from.size());
     return;
   }
-  bool done = (dtype == DType::f32 && convert_from<float>(e.dtype, from, out)) ||
-              (dtype == DType::bf16 && convert_from<bf16>(e.dtype, from, out));
+  bool done = is_f32_or_low(dtype) && visit(dtype, [&](auto tag) {
+                return convert_from<typename decltype(tag)::type>(e.dtype, from, out);
+              });
   if (!done)
-    throw FormatError(str(
-        "[", where_, "] tensor ", quoted_name(name), " is ", e.dtype, ", expected ",
-        is_float(dtype) && dtype != DType::f64 ? "F32, F16 or BF16" : safetensors_name_of(dtype)));
+    throw FormatError(str("[", where_, "] tensor ", quoted_name(name), " is ", e.dtype,
+                          ", expected ",
+                          is_f32_or_low(dtype) ? "F32, F16 or BF16" : safetensors_name_of(dtype)));
 }
 
 }  // namespace anneal

@@ -81,7 +81,7 @@ class SafetensorsFile {
   // The tensor's bytes in the file, not necessarily aligned.
   std::span<const std::byte> bytes(std::string_view name) const;
   // Copies all elements to `out` (as many as the entry's shape says), converting between F32, F16
-  // and BF16 (to bf16: rounding to nearest even) if `dtype` is f32 or bf16. The other types are
+  // and BF16 (rounding to nearest even) if `dtype` is f32, bf16 or f16. The other types are
   // read as they are; a file that holds something else is a FormatError.
   void read(std::string_view name, DType dtype, void* out) const;
   void read_as_f32(std::string_view name, float* out) const { read(name, DType::f32, out); }

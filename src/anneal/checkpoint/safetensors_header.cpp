@@ -204,6 +204,8 @@ std::string_view safetensors_name_of(DType dtype) {
       return "F32";
     case DType::bf16:
       return "BF16";
+    case DType::f16:
+      return "F16";
     case DType::f64:
       return "F64";
     case DType::i32:

@@ -148,18 +148,26 @@ TEST(SafetensorsConversion, EveryHalfIsExactInF32) {
   }
 }
 
-TEST(SafetensorsConversion, BetweenF32AndBf16) {
-  std::vector<float> values = {1.0f, -0.0f, 1.0f + 0x1p-8f, 3.14159f, INFINITY};
+template <class T>
+void expect_conversions(DType dtype, const std::string& name) {
+  std::vector<float> values = {1.0f,     -0.0f, 1.0f + 0x1p-8f, 1.0f + 0x1p-11f,
+                               3.14159f, 7e4f,  INFINITY};
   auto content = file_of("F32", values);
-  std::vector<bf16> narrow(values.size());
-  in_memory(content).read("x", DType::bf16, narrow.data());
-  for (size_t i = 0; i < values.size(); ++i) EXPECT_EQ(narrow[i].bits, bf16(values[i]).bits);
+  std::vector<T> narrow(values.size());
+  in_memory(content).read("x", dtype, narrow.data());
+  for (size_t i = 0; i < values.size(); ++i) EXPECT_EQ(narrow[i].bits, T(values[i]).bits);
 
-  auto narrow_content = file_of("BF16", narrow);
+  auto narrow_content = file_of(name, narrow);
   std::vector<float> back(values.size());
   in_memory(narrow_content).read_as_f32("x", back.data());
   for (size_t i = 0; i < values.size(); ++i) EXPECT_EQ(back[i], float(narrow[i]));
+  std::vector<T> same(values.size());
+  in_memory(narrow_content).read("x", dtype, same.data());
+  for (size_t i = 0; i < values.size(); ++i) EXPECT_EQ(same[i].bits, narrow[i].bits);
 }
+
+TEST(SafetensorsConversion, BetweenF32AndBf16) { expect_conversions<bf16>(DType::bf16, "BF16"); }
+TEST(SafetensorsConversion, BetweenF32AndF16) { expect_conversions<f16>(DType::f16, "F16"); }
 
 TEST(SafetensorsConversion, OtherTypesAreReadOnlyAsTheyAre) {
   auto ints = file_of("I32", std::vector<int32_t>{1, -2});

@@ -24,7 +24,7 @@ void verify_types(const Program& program, NodeId n, const std::string& where) {
                   ": output ", i, " is ", actual[i], ", the op infers ", expected[i]);
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     if (!node.inputs[i]) continue;
-    bool low = program.type(node.inputs[i]).dtype == DType::bf16;
+    bool low = is_low(program.type(node.inputs[i]).dtype);
     uint32_t accepts = node.op->low_accept | node.op->low_require;
     ANNEAL_ASSERT(!low || (accepts & bit(static_cast<int>(i))), where, ": input ", i,
                   " is in low precision, which the op does not accept");

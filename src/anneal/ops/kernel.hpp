@@ -52,4 +52,8 @@ std::unique_ptr<Kernel> make_kernel(F f, int64_t workspace_bytes = 0) {
   return std::make_unique<Callable>(std::move(f), workspace_bytes);
 }
 
+// The 16-bit float among the types of a call, to choose kernels by; f32 where there is none. A call
+// has one at most.
+DType low_dtype(const OpCall& call);
+
 }  // namespace anneal

@@ -78,4 +78,17 @@ std::unique_ptr<Kernel> make_cpu_kernel(const OpDef& op, const OpCall& call) {
   return nullptr;
 }
 
+DType low_dtype(const OpCall& call) {
+  DType low = DType::f32;
+  auto add = [&](const TensorType& type) {
+    if (!is_low(type.dtype)) return;
+    ANNEAL_ASSERT(!is_low(low) || low == type.dtype, "a kernel of ", name_of(low), " and ", type);
+    low = type.dtype;
+  };
+  for (const auto& type : call.in)
+    if (type) add(*type);
+  for (const auto& type : call.out) add(type);
+  return low;
+}
+
 }  // namespace anneal

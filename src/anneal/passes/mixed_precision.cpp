@@ -15,9 +15,7 @@
 namespace anneal {
 namespace {
 
-constexpr DType low = DType::bf16;
-
-bool is_low(const Program& program, Value v) { return program.type(v).dtype == low; }
+bool is_low(const Program& program, Value v) { return is_low(program.type(v).dtype); }
 
 // Whether the float tensors among a node's inputs are low, and there are such.
 bool all_float_tensors_low(const Program& program, const Node& node) {
@@ -42,7 +40,7 @@ void keep_terms(const Program& program, Value v, std::vector<bool>& kept) {
   for (Value term : node.inputs) keep_terms(program, term, kept);
 }
 
-void assign_storage(Program& program) {
+void assign_storage(Program& program, DType low) {
   auto readers = program.readers();
   std::vector<bool> kept(static_cast<size_t>(program.value_count()), false);
   for (const auto& out : program.outputs) kept[static_cast<size_t>(out.value.id)] = true;
@@ -72,7 +70,7 @@ void assign_storage(Program& program) {
 }
 
 // The copy of a parameter in low precision, created on first use.
-int32_t low_copy(Module& module, int32_t parameter) {
+int32_t low_copy(Module& module, int32_t parameter, DType low) {
   if (int32_t copy = module.companion(parameter, PersistentKind::copy); copy >= 0) return copy;
   Persistent p = module.persistent(parameter);
   p.name += str(".", name_of(low));
@@ -83,7 +81,7 @@ int32_t low_copy(Module& module, int32_t parameter) {
   return module.add_persistent(std::move(p));
 }
 
-void insert_casts(Module& module, Program& program) {
+void insert_casts(Module& module, Program& program, DType low) {
   Insertions insertions;
   std::unordered_map<int32_t, Value> casts;
   Builder b(program, &module);
@@ -96,7 +94,7 @@ void insert_casts(Module& module, Program& program) {
       Value replacement;
       int32_t persistent = program.info(v).persistent;
       if (persistent >= 0 && module.persistent(persistent).kind == PersistentKind::parameter) {
-        replacement = b.persistent(low_copy(module, persistent));
+        replacement = b.persistent(low_copy(module, persistent, low));
       } else if (auto it = casts.find(v.id); it != casts.end()) {
         replacement = it->second;
       } else {
@@ -135,11 +133,14 @@ void add_refresh(Module& module) {
 
 void mixed_precision(Module& module, const PassContext& context) {
   if (context.options.precision == "fp32") return;
-  ANNEAL_ASSERT(context.options.precision == "bf16", "precision ", context.options.precision);
+  bool fp16 = context.options.precision == "fp16";
+  ANNEAL_ASSERT(fp16 || context.options.precision == "bf16", "precision ",
+                context.options.precision);
+  DType low = fp16 ? DType::f16 : DType::bf16;
   for (auto& [name, program] : module.programs) {
-    if (context.options.precision == "fp16") scale_loss(module, program);
-    assign_storage(program);
-    insert_casts(module, program);
+    if (fp16) scale_loss(module, program);
+    assign_storage(program, low);
+    insert_casts(module, program, low);
   }
   add_refresh(module);
 }

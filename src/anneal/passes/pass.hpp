@@ -14,7 +14,7 @@ namespace anneal {
 
 // What the passes are asked to do; each looks at its own part and does nothing when that is off.
 struct PassOptions {
-  std::string precision = "fp32";  // fp32 | bf16
+  std::string precision = "fp32";  // fp32 | bf16 | fp16
   std::string recompute = "none";  // none | attention | block
   OptimizerConfig optimizer;
   bool clip_value = false;   // the update clips each element of a gradient

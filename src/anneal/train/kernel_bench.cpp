@@ -1,6 +1,7 @@
 #include "anneal/train/kernel_bench.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "anneal/base/rng.hpp"
 #include "anneal/device/arena.hpp"
@@ -24,23 +25,13 @@ void fill(const TensorType& type, std::byte* data, int64_t limit) {
       float x = 0.25f + 0.5f * uniform_float(word);
       auto whole = static_cast<int64_t>(uint64_t{word} * static_cast<uint64_t>(limit) >> 32);
       if (n == 1) whole = 0;
-      switch (type.dtype) {
-        case DType::f32:
-          reinterpret_cast<float*>(data)[i] = x;
-          break;
-        case DType::bf16:
-          reinterpret_cast<bf16*>(data)[i] = bf16(x);
-          break;
-        case DType::f64:
-          reinterpret_cast<double*>(data)[i] = static_cast<double>(x);
-          break;
-        case DType::i32:
-          reinterpret_cast<int32_t*>(data)[i] = static_cast<int32_t>(whole);
-          break;
-        case DType::i64:
-          reinterpret_cast<int64_t*>(data)[i] = whole;
-          break;
-      }
+      visit(type.dtype, [&](auto tag) {
+        using T = typename decltype(tag)::type;
+        if constexpr (std::is_integral_v<T>)
+          reinterpret_cast<T*>(data)[i] = static_cast<T>(whole);
+        else
+          reinterpret_cast<T*>(data)[i] = static_cast<T>(x);
+      });
     }
   });
 }

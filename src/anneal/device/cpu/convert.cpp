@@ -6,19 +6,27 @@
 
 namespace anneal {
 namespace {
+
 constexpr int64_t grain = 1 << 15;
+
+const ConvertKernels& kernels(DType low) {
+  return pick(&portable::convert, &avx2::convert, &avx512::convert)->of(low);
 }
 
-void widen_bf16(const bf16* from, float* to, int64_t n) {
-  auto* kernel = pick(portable::widen_range, avx2::widen_range, avx512::widen_range);
-  parallel_ranges(
-      n, grain, [&](int64_t begin, int64_t end) { kernel(from + begin, to + begin, end - begin); });
+}  // namespace
+
+void widen(const void* from, DType low, float* to, int64_t n) {
+  const auto* bytes = static_cast<const std::byte*>(from);
+  parallel_ranges(n, grain, [&, size = size_of(low)](int64_t begin, int64_t end) {
+    kernels(low).widen(bytes + begin * size, to + begin, end - begin);
+  });
 }
 
-void narrow_to_bf16(const float* from, bf16* to, int64_t n) {
-  auto* kernel = pick(portable::narrow_range, avx2::narrow_range, avx512::narrow_range);
-  parallel_ranges(
-      n, grain, [&](int64_t begin, int64_t end) { kernel(from + begin, to + begin, end - begin); });
+void narrow(const float* from, void* to, DType low, int64_t n) {
+  auto* bytes = static_cast<std::byte*>(to);
+  parallel_ranges(n, grain, [&, size = size_of(low)](int64_t begin, int64_t end) {
+    kernels(low).narrow(from + begin, bytes + begin * size, end - begin);
+  });
 }
 
 }  // namespace anneal

@@ -2,23 +2,24 @@
 
 #include <cstdint>
 
-#include "anneal/base/dtype.hpp"
+#include "anneal/device/cpu/per_low.hpp"
 
 namespace anneal {
 
-using WidenKernel = void(const bf16* from, float* to, int64_t n);
-using NarrowKernel = void(const float* from, bf16* to, int64_t n);
+// n elements of a 16-bit float.
+struct ConvertKernels {
+  void (*widen)(const void* from, float* to, int64_t n);
+  void (*narrow)(const float* from, void* to, int64_t n);
+};
+
 namespace portable {
-WidenKernel widen_range;
-NarrowKernel narrow_range;
-}  // namespace portable
+extern const PerLow<ConvertKernels> convert;
+}
 namespace avx2 {
-WidenKernel widen_range;
-NarrowKernel narrow_range;
-}  // namespace avx2
+extern const PerLow<ConvertKernels> convert;
+}
 namespace avx512 {
-WidenKernel widen_range;
-NarrowKernel narrow_range;
-}  // namespace avx512
+extern const PerLow<ConvertKernels> convert;
+}
 
 }  // namespace anneal

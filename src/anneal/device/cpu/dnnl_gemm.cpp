@@ -8,6 +8,7 @@ namespace anneal {
 namespace {
 
 dnnl::memory::data_type data_type(DType dtype) {
+  ANNEAL_ASSERT(dtype != DType::f16, "the library has no f16 products");
   return dtype == DType::bf16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32;
 }
 

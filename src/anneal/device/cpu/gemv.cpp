@@ -30,8 +30,8 @@ Gemv::Gemv(const MatmulSpec& spec) : spec_(spec) {
 
 int64_t Gemv::workspace_bytes() const {
   int64_t floats = partial_floats_;
-  if (spec_.a == DType::bf16) floats += aligned_floats(spec_.k);
-  if (spec_.c == DType::bf16) floats += aligned_floats(spec_.n);
+  if (is_low(spec_.a)) floats += aligned_floats(spec_.k);
+  if (is_low(spec_.c)) floats += aligned_floats(spec_.n);
   return floats * 4;
 }
 
@@ -40,13 +40,13 @@ void Gemv::run(const void* a, const void* b, const float* bias, void* c,
   const MatmulSpec& s = spec_;
   auto* floats = reinterpret_cast<float*>(workspace);
   const auto* x = static_cast<const float*>(a);
-  if (s.a == DType::bf16) {
-    widen_bf16(static_cast<const bf16*>(a), floats, s.k);
+  if (is_low(s.a)) {
+    widen(a, s.a, floats, s.k);
     x = floats;
     floats += aligned_floats(s.k);
   }
   auto* y = static_cast<float*>(c);
-  if (s.c == DType::bf16) {
+  if (is_low(s.c)) {
     y = floats;
     floats += aligned_floats(s.n);
   }
@@ -54,7 +54,7 @@ void Gemv::run(const void* a, const void* b, const float* bias, void* c,
     rows_along_k(x, b, bias, y);
   else
     rows_along_n(x, b, bias, y, floats);
-  if (s.c == DType::bf16) narrow_to_bf16(y, static_cast<bf16*>(c), s.n);
+  if (is_low(s.c)) narrow(y, c, s.c, s.n);
 }
 
 void Gemv::rows_along_k(const float* x, const void* b, const float* bias, float* y) const {
@@ -63,7 +63,7 @@ void Gemv::rows_along_k(const float* x, const void* b, const float* bias, float*
   parallel_ranges(spec_.n, rows, [&](int64_t begin, int64_t end) {
     kernels.rows_along_k(
         {.b = static_cast<const std::byte*>(b) + begin * spec_.k * size_of(spec_.b),
-         .low = spec_.b == DType::bf16,
+         .dtype = spec_.b,
          .leading = spec_.k,
          .x = x,
          .k = spec_.k,
@@ -82,7 +82,7 @@ void Gemv::rows_along_n(const float* x, const void* b, const float* bias, float*
     int64_t n = task / count * columns_along_n, k = task % count * slice_;
     kernels.rows_along_n(
         {.b = static_cast<const std::byte*>(b) + (k * spec_.n + n) * size_of(spec_.b),
-         .low = spec_.b == DType::bf16,
+         .dtype = spec_.b,
          .leading = spec_.n,
          .x = x + k,
          .k = std::min(slice_, spec_.k - k),

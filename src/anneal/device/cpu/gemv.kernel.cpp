@@ -53,17 +53,13 @@ void rows_along_k(const GemvPart& part, const T* b) {
 }
 
 void along_n(const GemvPart& part) {
-  if (part.low)
-    rows_along_n(part, static_cast<const bf16*>(part.b));
-  else
-    rows_along_n(part, static_cast<const float*>(part.b));
+  visit_stored(part.dtype,
+               [&]<class T>(Tag<T>) { rows_along_n(part, static_cast<const T*>(part.b)); });
 }
 
 void along_k(const GemvPart& part) {
-  if (part.low)
-    rows_along_k(part, static_cast<const bf16*>(part.b));
-  else
-    rows_along_k(part, static_cast<const float*>(part.b));
+  visit_stored(part.dtype,
+               [&]<class T>(Tag<T>) { rows_along_k(part, static_cast<const T*>(part.b)); });
 }
 
 }  // namespace

@@ -8,8 +8,8 @@ namespace anneal {
 
 // A part of y = x·B, some columns and some inner indices; x and y are f32.
 struct GemvPart {
-  const void* b = nullptr;  // f32 or bf16 (`low`), at the part's first element
-  bool low = false;
+  const void* b = nullptr;  // at the part's first element
+  DType dtype = DType::f32;
   int64_t leading = 0;  // elements between stored rows of B
   const float* x = nullptr;
   int64_t k = 0;  // at least 1

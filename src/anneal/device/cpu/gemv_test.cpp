@@ -40,13 +40,13 @@ TEST_P(GemvKernel, MatchesTheDefinition) {
   for (int64_t k : {1, 2, 3, 4, 5, 7, 31, 33, 64, 70})
     for (int64_t n : {1, 3, 4, 5, 16, 17, 33, 130})
       for (bool along_k : {false, true})
-        for (bool low : {false, true}) {
+        for (DType dtype : product_dtypes) {
           int64_t leading = along_k ? k + k_margin : n + n_margin;
-          auto b = random_floats(leading * (along_k ? n : k), 1), x = random_floats(k, 2);
-          auto b_low = narrowed(b);
+          StoredMatrix b(random_floats(leading * (along_k ? n : k), 1), dtype);
+          auto x = random_floats(k, 2);
           std::vector<float> y(static_cast<size_t>(n + 2), 99.0f);
-          GemvPart part{.b = low ? static_cast<const void*>(b_low.data()) : b.data(),
-                        .low = low,
+          GemvPart part{.b = b.bytes.data(),
+                        .dtype = dtype,
                         .leading = leading,
                         .x = x.data(),
                         .k = k,
@@ -59,12 +59,12 @@ TEST_P(GemvKernel, MatchesTheDefinition) {
             double sum = 0;
             for (int64_t i = 0; i < k; ++i) {
               auto at = static_cast<size_t>(along_k ? j * leading + i : i * leading + j);
-              float value = low ? static_cast<float>(b_low[at]) : b[at];
-              sum += static_cast<double>(x[static_cast<size_t>(i)]) * static_cast<double>(value);
+              sum += static_cast<double>(x[static_cast<size_t>(i)]) *
+                     static_cast<double>(b.values[at]);
             }
             // FP32 sums of k products lose at most k/2 ulp of the sum of magnitudes, below k here.
             ASSERT_NEAR(y[static_cast<size_t>(j + 1)], sum, static_cast<double>(k * k) * 0x1p-25)
-                << "k " << k << ", n " << n << (along_k ? " along k" : "") << (low ? " bf16" : "");
+                << "k " << k << ", n " << n << (along_k ? " along k" : "") << " " << name_of(dtype);
           }
         }
 }

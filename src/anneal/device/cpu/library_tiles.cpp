@@ -28,13 +28,13 @@ const std::byte* offset(const void* base, DType dtype, int64_t elements) {
 }  // namespace
 
 LibraryTiles::LibraryTiles(const MatmulSpec& spec) : spec_(spec), native_(spec) {
-  bool any_low = spec.a == DType::bf16 || spec.b == DType::bf16 || spec.c == DType::bf16;
-  bool low_operands = spec.a == DType::bf16 && spec.b == DType::bf16;
-  if (any_low && !(low_operands && cpu_matmul_has_native_bf16())) {
+  bool any_low = is_low(spec.a) || is_low(spec.b) || is_low(spec.c);
+  bool native = spec.a == DType::bf16 && spec.b == DType::bf16 && spec.c != DType::f16;
+  if (any_low && !(native && cpu_matmul_has_native_bf16())) {
     native_.a = native_.b = native_.c = DType::f32;
-    if (spec.a == DType::bf16) widened_a_ = aligned(4 * spec.m * spec.k);
-    if (spec.b == DType::bf16) widened_b_ = aligned(4 * spec.k * spec.n);
-    if (spec.c == DType::bf16) narrowed_c_ = aligned(4 * spec.m * spec.n);
+    if (is_low(spec.a)) widened_a_ = aligned(4 * spec.m * spec.k);
+    if (is_low(spec.b)) widened_b_ = aligned(4 * spec.k * spec.n);
+    if (is_low(spec.c)) narrowed_c_ = aligned(4 * spec.m * spec.n);
   }
   leading_ = {spec.trans_a ? spec.m : spec.k, spec.trans_b ? spec.k : spec.n, spec.n};
   int64_t rows = tile_extent(spec.m), columns = tile_extent(spec.n);
@@ -68,12 +68,12 @@ void LibraryTiles::run(const void* a, const void* b, const float* bias, void* c,
   const MatmulSpec& s = spec_;
   void* result = c;
   if (widened_a_) {
-    widen_bf16(static_cast<const bf16*>(a), reinterpret_cast<float*>(workspace), s.m * s.k);
+    widen(a, s.a, reinterpret_cast<float*>(workspace), s.m * s.k);
     a = workspace;
     workspace += widened_a_;
   }
   if (widened_b_) {
-    widen_bf16(static_cast<const bf16*>(b), reinterpret_cast<float*>(workspace), s.k * s.n);
+    widen(b, s.b, reinterpret_cast<float*>(workspace), s.k * s.n);
     b = workspace;
     workspace += widened_b_;
   }
@@ -97,8 +97,7 @@ void LibraryTiles::run(const void* a, const void* b, const float* bias, void* c,
     throw Error(str("a matrix product of ", s.m, " x ", s.n, " x ", s.k, " failed in ",
                     cpu_matmul_library(), ", status ", failure.load(),
                     failure == 1 ? ": out of memory" : ""));
-  if (narrowed_c_)
-    narrow_to_bf16(static_cast<const float*>(result), static_cast<bf16*>(c), s.m * s.n);
+  if (narrowed_c_) narrow(static_cast<const float*>(result), c, s.c, s.m * s.n);
 }
 
 }  // namespace anneal

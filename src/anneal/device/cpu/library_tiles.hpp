@@ -9,7 +9,7 @@ namespace anneal {
 
 // A product cut into tiles of C by its shape only, each one single-threaded product of the library,
 // so that no reduction is ever split over threads: the library itself splits it for small or flat
-// outputs. Where the CPU has no native bf16 product, bf16 operands are widened first.
+// outputs. 16-bit operands are widened first, except bf16 where the CPU has native products of it.
 class LibraryTiles final : public CpuProduct {
  public:
   explicit LibraryTiles(const MatmulSpec& spec);

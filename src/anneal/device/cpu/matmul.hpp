@@ -16,7 +16,7 @@ struct MatmulSpec {
   int64_t m = 0, n = 0, k = 0;
   bool trans_a = false;                                  // A is stored [k,m]
   bool trans_b = false;                                  // B is stored [n,k]
-  DType a = DType::f32, b = DType::f32, c = DType::f32;  // f32 or bf16
+  DType a = DType::f32, b = DType::f32, c = DType::f32;  // or low
   bool bias = false;                                     // an f32 row added to every row of C
   bool accumulate = false;                               // C += …; C must be f32 then
   bool operator==(const MatmulSpec&) const = default;
@@ -26,8 +26,8 @@ struct MatmulSpec {
 // (PackedGemm, Gemv) or the library's (LibraryTiles). Gives the same bits for any number of
 // threads: the output is cut into tiles by its shape only, each computed by one thread.
 //
-// Where the CPU has no native bf16 product, bf16 operands are widened to f32 in the workspace and
-// the result is rounded: the same meaning, at f32's speed.
+// f16 operands, and bf16 ones where the CPU has no native product of them, are widened to f32 in
+// the workspace and the result is rounded: the same meaning, at f32's speed.
 //
 // run() is not reentrant for one object: the library's argument tables are kept in it.
 class CpuMatmul {

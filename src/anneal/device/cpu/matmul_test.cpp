@@ -16,10 +16,10 @@ std::vector<std::byte> random_matrix(int64_t elements, DType dtype, uint64_t key
   std::vector<std::byte> bytes(static_cast<size_t>(elements * size_of(dtype)));
   for (int64_t i = 0; i < elements; ++i) {
     float x = 2 * uniform_float(philox(key, static_cast<uint64_t>(i), 0)[0]) - 1;
-    if (dtype == DType::f32)
-      reinterpret_cast<float*>(bytes.data())[i] = x;
-    else
-      reinterpret_cast<bf16*>(bytes.data())[i] = bf16(x);
+    visit(dtype, [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      reinterpret_cast<T*>(bytes.data())[i] = T(x);
+    });
   }
   return bytes;
 }
@@ -83,7 +83,7 @@ TEST_F(MatmulThreads, TheSameBitsOnAnyNumber) {
                           {1, 768, 3072},    {32, 384, 4096},   {8192, 64, 64},   {4096, 65, 384},
                           {77, 131, 259}};
   for (const Layer& layer : layers) {
-    for (DType dtype : {DType::f32, DType::bf16}) {
+    for (DType dtype : {DType::f32, DType::bf16, DType::f16}) {
       for (const MatmulSpec& spec : products_of(layer.rows, layer.in, layer.out, dtype)) {
         Operands operands(spec);
         auto one = product(spec, operands, 1);
@@ -96,17 +96,20 @@ TEST_F(MatmulThreads, TheSameBitsOnAnyNumber) {
 }
 
 double value(const std::vector<std::byte>& bytes, DType dtype, int64_t i) {
-  if (dtype == DType::f32)
-    return static_cast<double>(reinterpret_cast<const float*>(bytes.data())[i]);
-  return static_cast<double>(static_cast<float>(reinterpret_cast<const bf16*>(bytes.data())[i]));
+  return visit(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    return static_cast<double>(static_cast<float>(reinterpret_cast<const T*>(bytes.data())[i]));
+  });
 }
 
 // Against FP64 sums: every combination of dtypes, transpositions, bias and accumulation.
 TEST_F(MatmulThreads, MatchTheDefinition) {
-  for (int variant = 0; variant < 128; ++variant) {
+  for (int variant = 0; variant < 256; ++variant) {
     // Some rows, and the single one of generation.
-    const int64_t m = variant < 64 ? 65 : 1, n = variant < 64 ? 131 : 393, k = 70;
-    auto dtype = [&](int bit) { return variant >> bit & 1 ? DType::bf16 : DType::f32; };
+    bool many = (variant >> 6 & 1) == 0;
+    const int64_t m = many ? 65 : 1, n = many ? 131 : 393, k = 70;
+    DType low = variant < 128 ? DType::bf16 : DType::f16;
+    auto dtype = [&](int bit) { return variant >> bit & 1 ? low : DType::f32; };
     MatmulSpec s{.m = m,
                  .n = n,
                  .k = k,
@@ -131,9 +134,10 @@ TEST_F(MatmulThreads, MatchTheDefinition) {
           size += std::abs(term);
         }
         // FP32 sums of k products lose at most k/2 ulp of the sum of magnitudes; bf16 results are
-        // rounded to 2⁻⁹ of themselves.
+        // rounded to 2⁻⁸ of themselves and f16 ones to 2⁻¹¹, below 2⁻¹⁴ to 2⁻²⁵.
         double bound = static_cast<double>(k) * 0x1p-25 * size;
         if (s.c == DType::bf16) bound += 0x1p-8 * std::abs(sum);
+        if (s.c == DType::f16) bound += 0x1p-11 * std::abs(sum) + 0x1p-25;
         ASSERT_NEAR(value(c, s.c, i * n + j), sum, bound)
             << describe(s) << " at " << i << ", " << j;
       }

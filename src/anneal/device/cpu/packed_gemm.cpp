@@ -67,7 +67,7 @@ PackedGemm::PackedGemm(const MatmulSpec& spec) : spec_(spec) {
   tile_columns_ = even_part(columns_, tile_columns, k.b_panel);
   a_floats_ = round_up(rows_ * depth_, 16);
   b_floats_ = round_up(columns_ * depth_, 16);
-  if (spec.c == DType::bf16) c_floats_ = spec.m * spec.n;
+  if (is_low(spec.c)) c_floats_ = spec.m * spec.n;
 }
 
 int64_t PackedGemm::workspace_bytes() const { return (a_floats_ + b_floats_ + c_floats_) * 4; }
@@ -79,8 +79,8 @@ void PackedGemm::run(const void* a, const void* b, const float* bias, void* c_an
   auto* packed_a = reinterpret_cast<float*>(workspace);
   float* packed_b = packed_a + a_floats_;
   float* c = c_floats_ > 0 ? packed_b + b_floats_ : static_cast<float*>(c_any);
-  PackedSource a_source{a, s.a == DType::bf16, s.trans_a ? s.m : s.k, !s.trans_a};
-  PackedSource b_source{b, s.b == DType::bf16, s.trans_b ? s.k : s.n, s.trans_b};
+  PackedSource a_source{a, s.a, s.trans_a ? s.m : s.k, !s.trans_a};
+  PackedSource b_source{b, s.b, s.trans_b ? s.k : s.n, s.trans_b};
   for (int64_t k0 = 0; k0 < s.k; k0 += depth_) {
     int64_t depth = std::min(depth_, s.k - k0);
     for (int64_t n0 = 0; n0 < s.n; n0 += columns_) {
@@ -95,7 +95,7 @@ void PackedGemm::run(const void* a, const void* b, const float* bias, void* c_an
       }
     }
   }
-  if (c_floats_ > 0) narrow_to_bf16(c, static_cast<bf16*>(c_any), s.m * s.n);
+  if (c_floats_ > 0) narrow(c, c_any, s.c, s.m * s.n);
 }
 
 void PackedGemm::multiply(const Block& a, const float* packed_a, const Block& b,

@@ -10,8 +10,8 @@ namespace anneal {
 // Our own matrix product in FP32 (K. Goto and R. van de Geijn, "Anatomy of High-Performance Matrix
 // Multiplication", 2008): both operands are packed into panels, block by block, in a workspace that
 // the caller plans, and tiles of C are computed from panels that stay in the caches. Operands may
-// be bf16, which packing widens; a bf16 C is computed in f32 first. The same bits for any number of
-// threads.
+// be 16-bit floats, which packing widens; a 16-bit C is computed in f32 first. The same bits for
+// any number of threads.
 class PackedGemm final : public CpuProduct {
  public:
   explicit PackedGemm(const MatmulSpec& spec);

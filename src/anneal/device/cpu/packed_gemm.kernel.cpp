@@ -119,16 +119,13 @@ void pack_copying(const T* from, int64_t leading, int64_t n, int64_t depth, floa
 
 template <int Panel>
 void pack(const PackedSource& s, int64_t first, int64_t n, int64_t k0, int64_t depth, float* to) {
-  auto with = [&](const auto* data) {
+  visit_stored(s.dtype, [&]<class T>(Tag<T>) {
+    auto* data = static_cast<const T*>(s.data);
     if (s.along_k)
       pack_transposing<Panel>(data + first * s.leading + k0, s.leading, n, depth, to);
     else
       pack_copying<Panel>(data + k0 * s.leading + first, s.leading, n, depth, to);
-  };
-  if (s.low)
-    with(static_cast<const bf16*>(s.data));
-  else
-    with(static_cast<const float*>(s.data));
+  });
 }
 
 // One block of accumulators: rows × columns of C, of which the first `rows`, `columns` exist.

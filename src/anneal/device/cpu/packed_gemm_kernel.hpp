@@ -9,10 +9,10 @@ namespace anneal {
 // One operand of a product, packed in panels: panel p holds `panel` rows of op(A) (or columns of
 // op(B)) as [k][panel], the last one padded with zeros.
 struct PackedSource {
-  const void* data = nullptr;  // f32 or bf16 (`low`)
-  bool low = false;
-  int64_t leading = 0;   // elements between stored rows
-  bool along_k = false;  // stored rows run along k: A as it is, B transposed
+  const void* data = nullptr;
+  DType dtype = DType::f32;  // or a 16-bit float
+  int64_t leading = 0;       // elements between stored rows
+  bool along_k = false;      // stored rows run along k: A as it is, B transposed
 };
 
 // A tile of C: C[rows, columns] (+)= A·B (+ bias).

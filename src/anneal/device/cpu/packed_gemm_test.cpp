@@ -42,16 +42,14 @@ INSTANTIATE_TEST_SUITE_P(Isas, PackedGemmKernel,
 TEST_P(PackedGemmKernel, PacksPanels) {
   constexpr int64_t lanes = 101, depth = 37, margin = 7, k0 = 3, first = 5;
   int64_t rows = lanes + first + 2, columns = depth + k0 + 4;
-  auto plain = random_floats(rows * columns, 1);
-  auto low = narrowed(plain);
-  for (bool is_low : {false, true})
+  for (DType dtype : product_dtypes)
     for (bool along_k : {false, true})
       for (bool of_a : {false, true}) {
         int64_t panel = of_a ? kernels().a_panel : kernels().b_panel;
         auto run = of_a ? kernels().pack_a : kernels().pack_b;
         int64_t leading = along_k ? columns : rows;
-        PackedSource source{is_low ? static_cast<const void*>(low.data()) : plain.data(), is_low,
-                            leading, along_k};
+        StoredMatrix matrix(random_floats(rows * columns, 1), dtype);
+        PackedSource source{matrix.bytes.data(), dtype, leading, along_k};
         int64_t padded = (lanes + panel - 1) / panel * panel;
         std::vector<float> packed(static_cast<size_t>(padded * depth + 2 * margin), 99.0f);
         run(source, first, lanes, k0, depth, packed.data() + margin);
@@ -64,13 +62,11 @@ TEST_P(PackedGemmKernel, PacksPanels) {
             int64_t at =
                 along_k ? (first + lane) * leading + k0 + k : (k0 + k) * leading + first + lane;
             float expected = 0;
-            if (lane < lanes)
-              expected = is_low ? static_cast<float>(low[static_cast<size_t>(at)])
-                                : plain[static_cast<size_t>(at)];
+            if (lane < lanes) expected = matrix.values[static_cast<size_t>(at)];
             int64_t to = margin + lane / panel * panel * depth + k * panel + lane % panel;
             ASSERT_EQ(packed[static_cast<size_t>(to)], expected)
                 << "lane " << lane << ", k " << k << (along_k ? ", along k" : "")
-                << (of_a ? ", a" : ", b") << (is_low ? ", bf16" : "");
+                << (of_a ? ", a" : ", b") << ", " << name_of(dtype);
           }
       }
 }
@@ -85,8 +81,9 @@ TEST_P(PackedGemmKernel, MultipliesTiles) {
       auto bias = random_floats(columns, 3), before = random_floats(rows * columns, 4);
       std::vector<float> packed_a(static_cast<size_t>(3 * kernels().a_panel * depth));
       std::vector<float> packed_b(static_cast<size_t>(3 * kernels().b_panel * depth));
-      kernels().pack_a({a.data(), false, depth, true}, 0, rows, 0, depth, packed_a.data());
-      kernels().pack_b({b.data(), false, columns, false}, 0, columns, 0, depth, packed_b.data());
+      kernels().pack_a({a.data(), DType::f32, depth, true}, 0, rows, 0, depth, packed_a.data());
+      kernels().pack_b({b.data(), DType::f32, columns, false}, 0, columns, 0, depth,
+                       packed_b.data());
       for (bool accumulate : {false, true}) {
         auto c = before;
         kernels().multiply({packed_a.data(), packed_b.data(), rows, columns, depth, c.data(),

@@ -39,7 +39,8 @@ struct Arrays {
 }  // namespace
 
 double measure_product_flops(DType dtype) {
-  if (dtype == DType::bf16 && !cpu_matmul_has_native_bf16()) return 0;
+  bool native = dtype == DType::f32 || (dtype == DType::bf16 && cpu_matmul_has_native_bf16());
+  if (!native) return 0;
   // Some tiles for every thread, and at least some milliseconds for a small machine.
   const int64_t rows = 512 * std::max(2, thread_count()), extent = 768;
   MatmulSpec spec{.m = rows, .n = extent, .k = extent, .a = dtype, .b = dtype};

@@ -33,7 +33,7 @@ inline constexpr int width = 4;
 using vf = float __attribute__((vector_size(4 * width)));
 using vi = int32_t __attribute__((vector_size(4 * width)));
 using vu = uint32_t __attribute__((vector_size(4 * width)));
-using vh = uint16_t __attribute__((vector_size(2 * width)));  // width halves, such as bf16 bits
+using vh = uint16_t __attribute__((vector_size(2 * width)));  // width halves: bits of 16-bit floats
 
 // The whole-vector number of lanes as a type, so that code written for `lanes` lanes compiles to
 // the plain whole-vector form. See for_vectors.

@@ -18,8 +18,23 @@ template <class V, class T>
 [[gnu::always_inline]] inline void store(float* p, vf v) { __builtin_memcpy(p, &v, sizeof v); }
 [[gnu::always_inline]] inline void store(int32_t* p, vi v) { __builtin_memcpy(p, &v, sizeof v); }
 
-// bf16 bits to floats: exact.
-[[gnu::always_inline]] inline vf widen(vh bits) {
+// The 16-bit floats that values are stored in.
+template <class T>
+concept Low = __is_same(T, bf16) || __is_same(T, f16);
+
+// Calls f(Tag<T>{}) with the C++ type of f32 or a 16-bit float.
+template <class F>
+[[gnu::always_inline]] inline void visit_stored(DType dtype, F&& f) {
+  if (dtype == DType::bf16)
+    f(Tag<bf16>{});
+  else if (dtype == DType::f16)
+    f(Tag<f16>{});
+  else
+    f(Tag<float>{});
+}
+
+// Bits of 16-bit floats to floats: exact.
+[[gnu::always_inline]] inline vf widen(vh bits, Tag<bf16>) {
 #if defined(__AVX512F__)
   vu wide = (vu)_mm512_maskz_cvtepu16_epi32(all_lanes, (__m256i)bits);
 #elif defined(__AVX2__)
@@ -29,10 +44,23 @@ template <class V, class T>
 #endif
   return (vf)(wide << 16);
 }
+[[gnu::always_inline]] inline vf widen(vh bits, Tag<f16>) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_cvtph_ps(all_lanes, (__m256i)bits);
+#elif defined(__AVX2__)
+  return _mm256_cvtph_ps((__m128i)bits);
+#else
+  f16 from[width];
+  float to[width];
+  __builtin_memcpy(static_cast<void*>(from), &bits, sizeof bits);
+  for (int i = 0; i < width; ++i) to[i] = static_cast<float>(from[i]);
+  return load(to);
+#endif
+}
 
-// Floats to bf16 bits, the same as bf16(float): to nearest even, NaN stays NaN, denormals are kept
-// (the AVX512_BF16 instruction flushes them, so it is not used).
-[[gnu::always_inline]] inline vh narrow(vf v) {
+// Floats to bits of a 16-bit float, the same as T(float): to nearest even, NaN stays NaN, denormals
+// are kept (the AVX512_BF16 instruction flushes them, so it is not used).
+[[gnu::always_inline]] inline vh narrow(vf v, Tag<bf16>) {
   vu u = (vu)v;
   vu rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
   vu quiet = (u >> 16) | 0x40u;
@@ -46,10 +74,25 @@ template <class V, class T>
   return __builtin_convertvector(bits, vh);
 #endif
 }
+[[gnu::always_inline]] inline vh narrow(vf v, Tag<f16>) {
+#if defined(__AVX512F__)
+  return (vh)_mm512_maskz_cvtps_ph(all_lanes, v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#elif defined(__AVX2__)
+  return (vh)_mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT);
+#else
+  f16 to[width];
+  for (int i = 0; i < width; ++i) to[i] = f16(static_cast<float>(v[i]));
+  return load_bytes<vh>(to);
+#endif
+}
 
-[[gnu::always_inline]] inline vf load(const bf16* p) { return widen(load_bytes<vh>(p)); }
-[[gnu::always_inline]] inline void store(bf16* p, vf v) {
-  vh bits = narrow(v);
+template <Low T>
+[[gnu::always_inline]] inline vf load(const T* p) {
+  return widen(load_bytes<vh>(p), Tag<T>{});
+}
+template <Low T>
+[[gnu::always_inline]] inline void store(T* p, vf v) {
+  vh bits = narrow(v, Tag<T>{});
   __builtin_memcpy(static_cast<void*>(p), &bits, sizeof bits);
 }
 
@@ -58,11 +101,25 @@ template <class V, class T>
 [[gnu::always_inline]] inline float load_scalar(const bf16* p) {
   return __builtin_bit_cast(float, uint32_t{p->bits} << 16);
 }
+[[gnu::always_inline]] inline float load_scalar(const f16* p) {
+#if defined(__F16C__)
+  return _cvtsh_ss(p->bits);
+#else
+  return static_cast<float>(*p);
+#endif
+}
 [[gnu::always_inline]] inline void store_scalar(float* p, float x) { *p = x; }
 [[gnu::always_inline]] inline void store_scalar(bf16* p, float x) {
   uint32_t u = __builtin_bit_cast(uint32_t, x);
   uint32_t rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
   p->bits = static_cast<uint16_t>(x == x ? rounded : ((u >> 16) | 0x40u));
+}
+[[gnu::always_inline]] inline void store_scalar(f16* p, float x) {
+#if defined(__F16C__)
+  p->bits = _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT);
+#else
+  *p = f16(x);
+#endif
 }
 
 #if defined(__AVX512F__)
@@ -89,7 +146,8 @@ template <class V, class T>
   return load(buffer);
 #endif
 }
-[[gnu::always_inline]] inline vf load(const bf16* p, int lanes, float fill = 0.0f) {
+template <Low T>
+[[gnu::always_inline]] inline vf load(const T* p, int lanes, float fill = 0.0f) {
   if (lanes == width) return load(p);
   float buffer[width];
   for (int i = 0; i < width; ++i) buffer[i] = fill;
@@ -107,7 +165,8 @@ template <class V, class T>
   for (int i = 0; i < lanes; ++i) p[i] = v[i];
 #endif
 }
-[[gnu::always_inline]] inline void store(bf16* p, vf v, int lanes) {
+template <Low T>
+[[gnu::always_inline]] inline void store(T* p, vf v, int lanes) {
   if (lanes == width) return store(p, v);
   float buffer[width];
   store(buffer, v);

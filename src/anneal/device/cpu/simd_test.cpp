@@ -161,25 +161,63 @@ TEST_P(Simd, MinAndMaxGiveTheSecondOperandForNan) {
   EXPECT_EQ(std::vector<float>(y, y + 5), (std::vector<float>{1, 0, 0, 0, 1}));
 }
 
+template <class T>
+void expect_narrows(void (*narrow)(const float* x, T* y, int64_t n), const std::vector<float>& x) {
+  std::vector<T> y(x.size());
+  narrow(x.data(), y.data(), static_cast<int64_t>(x.size()));
+  for (size_t i = 0; i < x.size(); ++i)
+    ASSERT_EQ(y[i].bits, T(x[i]).bits) << "at " << std::bit_cast<uint32_t>(x[i]);
+}
+
 TEST_P(Simd, NarrowEqualsTheScalarConversion) {
   std::vector<float> x = samples(4093);
   // The two sides of a tie, and NaNs whose upper half is an infinity's.
   for (uint32_t bits : {0x3f808000u, 0x3f818000u, 0x3f808001u, 0x7f7fffffu, 0x7f800001u,
                         0xff800001u, 0x7fffffffu, 0x00008000u, 0x00018000u})
     x.push_back(std::bit_cast<float>(bits));
-  std::vector<bf16> y(x.size());
-  probe().narrow(x.data(), y.data(), static_cast<int64_t>(x.size()));
-  for (size_t i = 0; i < x.size(); ++i)
-    ASSERT_EQ(y[i].bits, bf16(x[i]).bits) << "at " << std::bit_cast<uint32_t>(x[i]);
+  // The middle between every two neighbours in f16, and the floats on both sides of it.
+  for (uint32_t bits = 0; bits < 0x7c00; ++bits) {
+    f16 low, high;
+    low.bits = static_cast<uint16_t>(bits), high.bits = static_cast<uint16_t>(bits + 1);
+    float above = high.bits == 0x7c00 ? 65536.0f : float(high);
+    float middle = (float(low) + above) / 2;
+    for (float v : {std::nextafter(middle, 0.0f), middle, std::nextafter(middle, inf)})
+      x.push_back(v), x.push_back(-v);
+  }
+  expect_narrows(probe().narrow_bf16, x);
+  expect_narrows(probe().narrow_f16, x);
 }
 
-TEST_P(Simd, WidenIsExact) {
-  std::vector<bf16> x(1 << 16);
+template <class T>
+void expect_widens(void (*widen)(const T* x, float* y, int64_t n)) {
+  std::vector<T> x(1 << 16);
   for (size_t i = 0; i < x.size(); ++i) x[i].bits = static_cast<uint16_t>(i);
   std::vector<float> y(x.size());
-  probe().widen(x.data(), y.data(), static_cast<int64_t>(x.size()));
+  widen(x.data(), y.data(), static_cast<int64_t>(x.size()));
   for (size_t i = 0; i < x.size(); ++i)
-    ASSERT_EQ(std::bit_cast<uint32_t>(y[i]), static_cast<uint32_t>(i) << 16);
+    ASSERT_EQ(std::bit_cast<uint32_t>(y[i]), std::bit_cast<uint32_t>(float(x[i]))) << i;
+  // As lone elements too.
+  for (size_t i = 0; i < x.size(); ++i) {
+    widen(&x[i], y.data(), 1);
+    ASSERT_EQ(std::bit_cast<uint32_t>(y[0]), std::bit_cast<uint32_t>(float(x[i]))) << i;
+  }
+}
+
+TEST_P(Simd, WidenEqualsTheScalarConversion) {
+  expect_widens(probe().widen_bf16);
+  expect_widens(probe().widen_f16);
+}
+
+template <class T>
+void expect_partial_stores(void (*narrow)(const float* x, T* y, int64_t n),
+                           const std::vector<float>& x, int offset, int end) {
+  std::vector<T> y(static_cast<size_t>(end), T(-7.0f));
+  narrow(x.data(), y.data() + offset, static_cast<int64_t>(x.size()));
+  for (int i = 0; i < end; ++i) {
+    bool inside = i >= offset && i < offset + static_cast<int>(x.size());
+    ASSERT_EQ(static_cast<float>(y[static_cast<size_t>(i)]),
+              inside ? static_cast<float>(i - offset + 1) : -7.0f);
+  }
 }
 
 // Every length up to three vectors at every misalignment; the elements around stay untouched.
@@ -189,30 +227,29 @@ TEST_P(Simd, PartialLoadsAndStoresTouchOnlyTheirLanes) {
     for (int offset = 0; offset < width; ++offset) {
       std::vector<float> x(static_cast<size_t>(n));
       for (int i = 0; i < n; ++i) x[static_cast<size_t>(i)] = static_cast<float>(i + 1);
-      std::vector<float> y(static_cast<size_t>(n + 3 * width), -7.0f);
-      probe().copy(x.data(), y.data() + offset, n);
-      std::vector<bf16> z(y.size(), bf16(-7.0f));
-      probe().narrow(x.data(), z.data() + offset, n);
-      for (int i = 0; i < static_cast<int>(y.size()); ++i) {
-        bool inside = i >= offset && i < offset + n;
-        float expected = inside ? static_cast<float>(i - offset + 1) : -7.0f;
-        ASSERT_EQ(y[static_cast<size_t>(i)], expected);
-        ASSERT_EQ(static_cast<float>(z[static_cast<size_t>(i)]), expected);
-      }
+      int end = n + 3 * width;
+      expect_partial_stores(probe().copy, x, offset, end);
+      expect_partial_stores(probe().narrow_bf16, x, offset, end);
+      expect_partial_stores(probe().narrow_f16, x, offset, end);
     }
   }
 }
 
-TEST_P(Simd, PartialLoadsFillTheOtherLanes) {
-  int width = probe().width;
+template <class T>
+void expect_partial_loads(void (*load)(const T* x, float fill, float* y, int n), int width,
+                          float fill) {
   for (int n = 1; n <= width; ++n) {
-    std::vector<float> x(static_cast<size_t>(n), 2.0f), y(static_cast<size_t>(width));
-    std::vector<bf16> h(static_cast<size_t>(n), bf16(2.0f));
-    probe().load_partial(x.data(), -inf, y.data(), n);
-    for (int i = 0; i < width; ++i) EXPECT_EQ(y[static_cast<size_t>(i)], i < n ? 2.0f : -inf);
-    probe().load_partial_bf16(h.data(), 3.0f, y.data(), n);
-    for (int i = 0; i < width; ++i) EXPECT_EQ(y[static_cast<size_t>(i)], i < n ? 2.0f : 3.0f);
+    std::vector<T> x(static_cast<size_t>(n), T(2.0f));
+    std::vector<float> y(static_cast<size_t>(width));
+    load(x.data(), fill, y.data(), n);
+    for (int i = 0; i < width; ++i) EXPECT_EQ(y[static_cast<size_t>(i)], i < n ? 2.0f : fill);
   }
+}
+
+TEST_P(Simd, PartialLoadsFillTheOtherLanes) {
+  expect_partial_loads(probe().load_partial, probe().width, -inf);
+  expect_partial_loads(probe().load_partial_bf16, probe().width, 3.0f);
+  expect_partial_loads(probe().load_partial_f16, probe().width, 3.0f);
 }
 
 TEST_P(Simd, StreamStoresAlignedAndUnalignedData) {

@@ -25,11 +25,14 @@ struct SimdProbe {
   Binary* max;
   Binary* copysign;
   Binary* less;  // 1 where a < b, else 0
-  void (*narrow)(const float* x, bf16* y, int64_t n);
-  void (*widen)(const bf16* x, float* y, int64_t n);
+  void (*narrow_bf16)(const float* x, bf16* y, int64_t n);
+  void (*narrow_f16)(const float* x, f16* y, int64_t n);
+  void (*widen_bf16)(const bf16* x, float* y, int64_t n);
+  void (*widen_f16)(const f16* x, float* y, int64_t n);
   // The width numbers that a partial load of n elements gives, with the given fill.
   void (*load_partial)(const float* x, float fill, float* y, int n);
   void (*load_partial_bf16)(const bf16* x, float fill, float* y, int n);
+  void (*load_partial_f16)(const f16* x, float fill, float* y, int n);
   // Of one vector.
   float (*hsum)(const float* x);
   float (*largest)(const float* x);

@@ -25,12 +25,14 @@ void stream_all(const float* x, float* y, int64_t n) {
   stream_fence();
 }
 
-void narrow_all(const float* x, bf16* y, int64_t n) {
+template <class From, class To>
+void convert(const From* x, To* y, int64_t n) {
   for_vectors(n, [=](int64_t i, auto lanes) { store(y + i, load(x + i, lanes), lanes); });
 }
 
-void widen_all(const bf16* x, float* y, int64_t n) {
-  for_vectors(n, [=](int64_t i, auto lanes) { store(y + i, load(x + i, lanes), lanes); });
+template <class T>
+void load_partial(const T* x, float fill, float* y, int n) {
+  store(y, load(x, n, fill));
 }
 
 }  // namespace
@@ -49,11 +51,13 @@ extern const SimdProbe simd_probe = {
     .max = zip<max>,
     .copysign = zip<copysign>,
     .less = zip<less>,
-    .narrow = narrow_all,
-    .widen = widen_all,
-    .load_partial = [](const float* x, float fill, float* y, int n) { store(y, load(x, n, fill)); },
-    .load_partial_bf16 = [](const bf16* x, float fill, float* y,
-                            int n) { store(y, load(x, n, fill)); },
+    .narrow_bf16 = convert,
+    .narrow_f16 = convert,
+    .widen_bf16 = convert,
+    .widen_f16 = convert,
+    .load_partial = load_partial,
+    .load_partial_bf16 = load_partial,
+    .load_partial_f16 = load_partial,
     .hsum = [](const float* x) { return hsum(load(x)); },
     .largest = [](const float* x) { return largest(load(x)); },
     .smallest = [](const float* x) { return smallest(load(x)); },

@@ -20,10 +20,8 @@ constexpr float infinity = __builtin_inff();
 // Calls f with a typed pointer to row r.
 template <class F>
 [[gnu::always_inline]] inline void with_row(const AttentionRows& rows, int64_t r, F&& f) {
-  if (rows.low)
-    f(static_cast<bf16*>(rows.data) + offset(rows, r));
-  else
-    f(static_cast<float*>(rows.data) + offset(rows, r));
+  visit_stored(rows.dtype,
+               [&]<class T>(Tag<T>) { f(static_cast<T*>(rows.data) + offset(rows, r)); });
 }
 
 // e^x for x <= 88 with 0 in place of results below 2^-126; 1 at 0; NaN stays NaN.

@@ -40,7 +40,7 @@ void attend(const ForwardTiling& tiling, const ForwardHeads& heads, int64_t tile
   int64_t position = tile * tiling.tile_positions;
   int64_t count = std::min(tiling.tile_positions, tiling.positions - position);
   auto from_position = [&](AttentionRows rows) {
-    rows.data = static_cast<std::byte*>(rows.data) + position * rows.stride * (rows.low ? 2 : 4);
+    rows.data = static_cast<std::byte*>(rows.data) + position * rows.stride * size_of(rows.dtype);
     return rows;
   };
   auto take = [&](int64_t floats) {

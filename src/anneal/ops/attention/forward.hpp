@@ -11,16 +11,15 @@ inline int64_t round_up(int64_t n, int64_t multiple) {
 
 // Rows of one head in a packed tensor: head `head` of position 0 at `data`'s element `first`.
 inline AttentionRows rows_at(const void* data, DType dtype, int64_t first, int64_t stride) {
-  bool low = dtype == DType::bf16;
-  auto* bytes = static_cast<const std::byte*>(data) + first * (low ? 2 : 4);
+  auto* bytes = static_cast<const std::byte*>(data) + first * size_of(dtype);
   // Rows are written only where they belong to an output.
-  return {.data = const_cast<std::byte*>(bytes), .low = low, .stride = stride};
+  return {.data = const_cast<std::byte*>(bytes), .dtype = dtype, .stride = stride};
 }
 
 // Asks for n rows of one head ahead of their use: rows of a packed tensor lie on pages of their
 // own, which hardware does not foresee.
 inline void prefetch_rows(const AttentionRows& rows, int64_t first, int64_t n, int64_t dim) {
-  int64_t size = rows.low ? 2 : 4;
+  int64_t size = size_of(rows.dtype);
   auto* row = static_cast<const char*>(rows.data) + first * rows.stride * size;
   for (int64_t r = 0; r < n; ++r, row += rows.stride * size)
     for (int64_t byte = 0; byte < dim * size; byte += 64) __builtin_prefetch(row + byte, 0, 2);

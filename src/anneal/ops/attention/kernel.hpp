@@ -2,14 +2,16 @@
 
 #include <cstdint>
 
+#include "anneal/base/dtype.hpp"
+
 namespace anneal {
 
-// Rows of f32 or bf16 (`low`) inside a larger tensor: row r starts at element
+// Rows of f32 or a 16-bit float inside a larger tensor: row r starts at element
 // (r / group)·stride + (r % group)·inner, so that the rows of several heads can be walked position
 // by position.
 struct AttentionRows {
   void* data = nullptr;
-  bool low = false;
+  DType dtype = DType::f32;
   int64_t stride = 0;
   int64_t group = 1;
   int64_t inner = 0;

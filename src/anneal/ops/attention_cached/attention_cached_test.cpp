@@ -40,9 +40,10 @@ OpCase case_of(int64_t positions, int64_t start, int64_t context, const Attentio
         if (row >= start + positions) t.data[e] = std::nan("");
       }
   };
-  // Keys and values are rounded to bf16 in the cache before they are used (the reference does not
-  // round): 2^-9 relative in each, or 2^14 ulp of f32, for scores and values up to about 4.
-  if (cache == DType::bf16) c.tolerance = 4 * (1 << 14);
+  // Keys and values are rounded in a cache of 16 bits before they are used (the reference does not
+  // round): bf16 2^-9 relative in each, or 2^14 ulp of f32, f16 2^-12, for scores and values up to
+  // about 4.
+  if (is_low(cache)) c.tolerance = 4 * (cache == DType::bf16 ? 1 << 14 : 1 << 11);
   c.low_inputs = bit(0);
   c.low_outputs = bit(0);
   c.gradient = false;
@@ -64,11 +65,12 @@ TEST(AttentionCached, LongChunkAndLastRow) {
 }
 
 TEST(AttentionCached, LowPrecisionCache) {
-  for (int64_t positions : {1, 33}) {
-    auto c = case_of(positions, 20, 70, attrs_of(4, 2, 64), DType::bf16);
-    testing::check_kernel(c, false);
-    testing::check_kernel(c, true);
-  }
+  for (int64_t positions : {1, 33})
+    for (DType cache : low_dtypes) {
+      auto c = case_of(positions, 20, 70, attrs_of(4, 2, 64), cache);
+      testing::check_kernel(c);
+      testing::check_kernel(c, cache);
+    }
 }
 
 TEST(AttentionCached, ChunkThatOverrunsTheCache) {

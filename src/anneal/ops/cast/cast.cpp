@@ -3,12 +3,10 @@
 namespace anneal {
 namespace {
 
-bool castable(DType dtype) { return dtype == DType::f32 || dtype == DType::bf16; }
-
 std::vector<TensorType> infer(const OpCall& call) {
   DType to = call.attrs.as<CastAttrs>().to;
-  ANNEAL_ASSERT(castable(call.input(0).dtype) && castable(to),
-                "casts are between f32 and bf16, got ", call.input(0), " to ", name_of(to));
+  ANNEAL_ASSERT(is_f32_or_low(call.input(0).dtype) && is_f32_or_low(to),
+                "casts are between f32, bf16 and f16, got ", call.input(0), " to ", name_of(to));
   return {{to, call.input(0).shape}};
 }
 

@@ -10,8 +10,8 @@ struct CastAttrs {
   void print(std::ostream& out) const { out << name_of(to); }
 };
 
-// x in another dtype: f32 to bf16 (to nearest even) and back (exact). Its gradient is cast back to
-// x's dtype.
+// x in another dtype: f32 to bf16 or f16 (to nearest even) and back (exact). Its gradient is cast
+// back to x's dtype.
 const OpDef& cast_op();
 // x itself if it has that dtype already.
 Value cast(Builder& b, Value x, DType to);

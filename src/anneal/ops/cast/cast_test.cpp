@@ -10,32 +10,40 @@ namespace anneal {
 namespace {
 
 TEST(Cast, BothWays) {
-  for (int64_t n : {1, 7, 65, 129, 5000}) {
-    testing::check({.name = str("f32 to bf16, ", n),
-                    .op = &cast_op(),
-                    .attrs = Attrs::of(CastAttrs{DType::bf16}),
-                    .in = {TensorType{DType::f32, {n}}}});
-    testing::check({.name = str("bf16 to f32, ", n),
-                    .op = &cast_op(),
-                    .attrs = Attrs::of(CastAttrs{DType::f32}),
-                    .in = {TensorType{DType::bf16, {n}}},
-                    .tolerance = 0,
-                    .gradient = false});
-  }
+  for (DType low : low_dtypes)
+    for (int64_t n : {1, 7, 65, 129, 5000}) {
+      testing::check({.name = str("f32 to ", name_of(low), ", ", n),
+                      .op = &cast_op(),
+                      .attrs = Attrs::of(CastAttrs{low}),
+                      .in = {TensorType{DType::f32, {n}}}});
+      testing::check({.name = str(name_of(low), " to f32, ", n),
+                      .op = &cast_op(),
+                      .attrs = Attrs::of(CastAttrs{DType::f32}),
+                      .in = {TensorType{low, {n}}},
+                      .tolerance = 0,
+                      .gradient = false});
+    }
 }
 
-TEST(Cast, RoundsToNearestEvenAndKeepsNan) {
-  std::vector<float> x{1.0f, 1.00390625f, 1.01171875f, -3.4e38f, 1e-40f,  -0.0f,
-                       NAN,  INFINITY,    0.1f,        -2.7f,    65280.5f};
-  std::vector<bf16> y(x.size());
+template <class T>
+void expect_rounds(DType dtype) {
+  std::vector<float> x{1.0f,     1.00390625f, 1.01171875f, -3.4e38f, 1e-40f, -0.0f,
+                       NAN,      INFINITY,    0.1f,        -2.7f,    65504,  65519.996f,
+                       65280.5f, 65520,       -1e6f,       3e-8f,    6e-8f,  -5.9e-5f};
+  std::vector<T> y(x.size());
   Shape shape{static_cast<int64_t>(x.size())};
-  auto kernel = make_cpu_kernel(cast_op(), {.attrs = Attrs::of(CastAttrs{DType::bf16}),
+  auto kernel = make_cpu_kernel(cast_op(), {.attrs = Attrs::of(CastAttrs{dtype}),
                                             .in = {TensorType{DType::f32, shape}},
-                                            .out = {TensorType{DType::bf16, shape}}});
+                                            .out = {TensorType{dtype, shape}}});
   const void* in = x.data();
   void* out = y.data();
   kernel->run({&in, &out, nullptr});
-  for (size_t i = 0; i < x.size(); ++i) EXPECT_EQ(y[i].bits, bf16(x[i]).bits) << x[i];
+  for (size_t i = 0; i < x.size(); ++i) EXPECT_EQ(y[i].bits, T(x[i]).bits) << x[i];
+}
+
+TEST(Cast, RoundsToNearestEvenAndKeepsNan) {
+  expect_rounds<bf16>(DType::bf16);
+  expect_rounds<f16>(DType::f16);
 }
 
 TEST(Cast, GradientHasTheInputsDtype) {

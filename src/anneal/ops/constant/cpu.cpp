@@ -12,12 +12,7 @@ std::unique_ptr<Kernel> make_constant_kernel(const OpCall& call) {
   int64_t n = call.out[0].shape.elements();
   return visit(call.out[0].dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    T value;
-    if constexpr (std::is_same_v<T, bf16>)
-      value = bf16(static_cast<float>(attrs.value));
-    else
-      value = static_cast<T>(attrs.value);
-    return make_kernel([=](const KernelArgs& args) {
+    return make_kernel([n, value = static_cast<T>(attrs.value)](const KernelArgs& args) {
       parallel_ranges(n, 1 << 15, [&](int64_t begin, int64_t end) {
         std::fill(args.output<T>(0) + begin, args.output<T>(0) + end, value);
       });

@@ -13,8 +13,9 @@ namespace {
 
 constexpr int64_t grain = 1 << 13;  // elements a task
 
-template <class In, class Out, class Drop>
-std::unique_ptr<Kernel> dropout_kernel(const OpCall& call, Drop drop) {
+}  // namespace
+
+std::unique_ptr<Kernel> make_dropout_kernel(const OpCall& call) {
   const auto& a = call.attrs.as<DropoutAttrs>();
   const Shape& shape = call.input(0).shape;
   int64_t samples = shape[0], inner = shape.elements() / shape[0];
@@ -22,27 +23,21 @@ std::unique_ptr<Kernel> dropout_kernel(const OpCall& call, Drop drop) {
   // uniform >= p in multiples of 2^-24.
   auto threshold = static_cast<uint32_t>(std::ceil(a.p * 0x1p24));
   auto scale = static_cast<float>(1 / (1 - a.p));
-  return make_kernel([=, key = a.key](const KernelArgs& args) {
+  DType in = call.input(0).dtype, out = call.out[0].dtype;
+  auto* drop = pick(&portable::dropout_kernels, &avx2::dropout_kernels, &avx512::dropout_kernels)
+                   ->of(low_dtype(call))
+                   .drop[is_low(in)][is_low(out)];
+  return make_kernel([=, key = a.key, x_bytes = inner * size_of(in),
+                      out_bytes = inner * size_of(out)](const KernelArgs& args) {
     int64_t first = *args.input<int64_t>(1);
     parallel_for(samples * pieces, [&](int64_t task) {
       int64_t sample = task / pieces, begin = task % pieces * grain;
-      drop(args.input<In>(0) + sample * inner, args.output<Out>(0) + sample * inner,
+      drop(args.input<std::byte>(0) + sample * x_bytes,
+           args.output<std::byte>(0) + sample * out_bytes,
            {key, static_cast<uint64_t>(first + sample), begin, std::min(begin + grain, inner),
             threshold, scale});
     });
   });
-}
-
-}  // namespace
-
-std::unique_ptr<Kernel> make_dropout_kernel(const OpCall& call) {
-  const auto& k =
-      *pick(&portable::dropout_kernels, &avx2::dropout_kernels, &avx512::dropout_kernels);
-  DType in = call.input(0).dtype, out = call.out[0].dtype;
-  if (in == DType::f32 && out == DType::f32) return dropout_kernel<float, float>(call, k.f32_f32);
-  if (in == DType::bf16 && out == DType::bf16) return dropout_kernel<bf16, bf16>(call, k.bf16_bf16);
-  if (in == DType::bf16 && out == DType::f32) return dropout_kernel<bf16, float>(call, k.bf16_f32);
-  return nullptr;
 }
 
 }  // namespace anneal

@@ -89,7 +89,9 @@ constexpr int vectors = 4;  // two counters' lanes in flight hide the latency of
 }
 
 template <class In, class Out>
-void drop_range(const In* x, Out* out, const DropoutRange& r) {
+void drop_range(const void* from, void* to, const DropoutRange& r) {
+  auto* x = static_cast<const In*>(from);
+  auto* out = static_cast<Out*>(to);
   vf factor[vectors];
   int64_t e = r.begin;
   for (; e + vectors * width <= r.end; e += vectors * width) {
@@ -108,7 +110,9 @@ void drop_range(const In* x, Out* out, const DropoutRange& r) {
 
 }  // namespace
 
-const DropoutKernels dropout_kernels = {drop_range<float, float>, drop_range<bf16, bf16>,
-                                        drop_range<bf16, float>};
+const PerLow<DropoutKernels> dropout_kernels = per_low([]<class L>(Tag<L>) {
+  return DropoutKernels{
+      {{drop_range<float, float>, drop_range<float, L>}, {drop_range<L, float>, drop_range<L, L>}}};
+});
 
 }  // namespace anneal::ANNEAL_ISA

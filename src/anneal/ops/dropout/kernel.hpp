@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "anneal/base/dtype.hpp"
+#include "anneal/device/cpu/per_low.hpp"
 
 namespace anneal {
 
@@ -16,19 +16,18 @@ struct DropoutRange {
   float scale;
 };
 struct DropoutKernels {
-  void (*f32_f32)(const float* x, float* out, const DropoutRange& range);
-  void (*bf16_bf16)(const bf16* x, bf16* out, const DropoutRange& range);
-  void (*bf16_f32)(const bf16* x, float* out, const DropoutRange& range);
+  using Drop = void(const void* x, void* out, const DropoutRange& range);
+  Drop* drop[2][2];  // [x is low][out is low]
 };
 
 namespace portable {
-extern const DropoutKernels dropout_kernels;
+extern const PerLow<DropoutKernels> dropout_kernels;
 }
 namespace avx2 {
-extern const DropoutKernels dropout_kernels;
+extern const PerLow<DropoutKernels> dropout_kernels;
 }
 namespace avx512 {
-extern const DropoutKernels dropout_kernels;
+extern const PerLow<DropoutKernels> dropout_kernels;
 }
 
 }  // namespace anneal

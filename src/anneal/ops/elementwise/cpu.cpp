@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "anneal/device/cpu/convert_kernel.hpp"
 #include "anneal/device/cpu/isa.hpp"
 #include "anneal/device/cpu/parallel.hpp"
 #include "anneal/ops/elementwise/broadcast.hpp"
@@ -42,11 +43,14 @@ class ElementwiseKernel final : public Kernel {
     bool written;  // by the step itself
   };
 
+  // Element `at` of input i.
+  float element(const KernelArgs& args, int i, int64_t at) const;
   void run_range(const KernelArgs& args, int64_t begin, int64_t end) const;
   void prefetch(const KernelArgs& args, int64_t begin, int64_t length, int64_t part) const;
 
   const ElementwiseKernels& kernels_ =
       *pick(&portable::elementwise, &avx2::elementwise, &avx512::elementwise);
+  const ConvertKernels* convert_;
   int64_t elements_ = 0;
   int64_t row_ = 0;  // blocks do not cross multiples of this
   std::vector<Input> inputs_;
@@ -57,7 +61,8 @@ class ElementwiseKernel final : public Kernel {
   int registers_ = 0;
 };
 
-ElementwiseKernel::ElementwiseKernel(const OpCall& call) {
+ElementwiseKernel::ElementwiseKernel(const OpCall& call)
+    : convert_(&pick(&portable::convert, &avx2::convert, &avx512::convert)->of(low_dtype(call))) {
   const auto& attrs = call.attrs.as<ElementwiseAttrs>();
   const Tape tape = make_tape(attrs);
   const Shape& shape = call.out[0].shape;
@@ -144,17 +149,22 @@ void ElementwiseKernel::prefetch(const KernelArgs& args, int64_t begin, int64_t 
   }
 }
 
+float ElementwiseKernel::element(const KernelArgs& args, int i, int64_t at) const {
+  DType dtype = inputs_[static_cast<size_t>(i)].dtype;
+  if (dtype == DType::f32) return args.input<float>(i)[at];
+  float x;
+  convert_->widen(args.input<std::byte>(i) + at * size_of(dtype), &x, 1);
+  return x;
+}
+
 void ElementwiseKernel::run_range(const KernelArgs& args, int64_t begin, int64_t end) const {
   alignas(64) float registers[max_registers][block];
   const int n = static_cast<int>(inputs_.size());
   const float* operand[64];
   for (int i = 0; i < n; ++i)
     if (const auto& input = inputs_[static_cast<size_t>(i)];
-        input.form.form == Broadcast::Form::scalar) {
-      float x = input.dtype == DType::f32 ? *args.input<float>(i)
-                                          : static_cast<float>(*args.input<bf16>(i));
-      std::fill_n(registers[input.buffer], block, x);
-    }
+        input.form.form == Broadcast::Form::scalar)
+      std::fill_n(registers[input.buffer], block, element(args, i, 0));
   for (int r = 0; r < registers_; ++r) operand[n + r] = registers[r];
   for (int64_t e = begin; e < end;) {
     int64_t length = std::min({block, end - e, row_ - e % row_});
@@ -169,13 +179,10 @@ void ElementwiseKernel::run_range(const KernelArgs& args, int64_t begin, int64_t
       float* buffer = registers[input.buffer];
       operand[i] = buffer;
       if (input.form.form == Broadcast::Form::scalar) continue;
-      if (input.form.form == Broadcast::Form::column) {
-        float x = input.dtype == DType::f32 ? args.input<float>(i)[at]
-                                            : static_cast<float>(args.input<bf16>(i)[at]);
-        std::fill_n(buffer, length, x);
-      } else {
-        kernels_.widen(args.input<bf16>(i) + at, buffer, length);
-      }
+      if (input.form.form == Broadcast::Form::column)
+        std::fill_n(buffer, length, element(args, i, at));
+      else
+        convert_->widen(args.input<std::byte>(i) + at * size_of(input.dtype), buffer, length);
     }
     for (const auto& step : steps_) {
       if (next > 0) prefetch(args, e + length, next, part++);
@@ -196,7 +203,8 @@ void ElementwiseKernel::run_range(const KernelArgs& args, int64_t begin, int64_t
         kernels_.run(Ew::copy, from, nullptr, 0, args.output<float>(static_cast<int>(o)) + e,
                      length);
       else
-        kernels_.narrow(from, args.output<bf16>(static_cast<int>(o)) + e, length);
+        convert_->narrow(
+            from, args.output<std::byte>(static_cast<int>(o)) + e * size_of(output.dtype), length);
     }
     e += length;
   }

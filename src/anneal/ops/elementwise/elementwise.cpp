@@ -25,18 +25,17 @@ std::vector<TensorType> infer(const OpCall& call) {
   const auto& attrs = attrs_of(call);
   ANNEAL_ASSERT(static_cast<int>(call.in.size()) == attrs.inputs);
   Shape shape = output_shape(call);
-  // Low precision only if no input says otherwise; scalars and constants do not count.
-  bool any_full = false, any_low = false;
+  // What all inputs agree on, else f32; scalars and constants do not count.
+  std::optional<DType> dtype;
   for (size_t i = 0; i < call.in.size(); ++i) {
     const auto& type = call.input(i);
-    ANNEAL_ASSERT(type.dtype == DType::f32 || type.dtype == DType::bf16, "element-wise ops take ",
-                  "f32 and bf16, got ", type);
+    ANNEAL_ASSERT(is_f32_or_low(type.dtype), "element-wise ops take f32, bf16 and f16, got ", type);
     broadcast_of(type.shape, shape);
     if (type.shape.rank() == 0 && shape.rank() > 0) continue;
-    (type.dtype == DType::f32 ? any_full : any_low) = true;
+    dtype = !dtype || dtype == type.dtype ? type.dtype : DType::f32;
   }
-  DType dtype = any_low && !any_full ? DType::bf16 : DType::f32;
-  return std::vector<TensorType>(attrs.results.size(), TensorType{dtype, shape});
+  TensorType result{dtype.value_or(DType::f32), shape};
+  return std::vector<TensorType>(attrs.results.size(), result);
 }
 
 void reference(const OpCall& call, std::span<const RefTensor* const> in, std::span<RefTensor> out) {

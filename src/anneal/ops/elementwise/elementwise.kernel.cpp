@@ -139,16 +139,8 @@ void run_fused(EwFused function, const float* a, const float* b, const float* c,
   }
 }
 
-void widen_block(const bf16* from, float* to, int64_t n) {
-  for_vectors(n, [&](int64_t i, auto lanes) { store(to + i, load(from + i, lanes), lanes); });
-}
-
-void narrow_block(const float* from, bf16* to, int64_t n) {
-  for_vectors(n, [&](int64_t i, auto lanes) { store(to + i, load(from + i, lanes), lanes); });
-}
-
 }  // namespace
 
-const ElementwiseKernels elementwise = {run, run_fused, widen_block, narrow_block};
+const ElementwiseKernels elementwise = {run, run_fused};
 
 }  // namespace anneal::ANNEAL_ISA

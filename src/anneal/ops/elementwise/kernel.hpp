@@ -13,8 +13,6 @@ struct ElementwiseKernels {
   // One of the fused functions.
   void (*run_fused)(EwFused function, const float* a, const float* b, const float* c, float k,
                     float l, float* out, int64_t n);
-  void (*widen)(const bf16* from, float* to, int64_t n);
-  void (*narrow)(const float* from, bf16* to, int64_t n);
 };
 
 namespace portable {

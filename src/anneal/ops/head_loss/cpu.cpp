@@ -51,7 +51,7 @@ class HeadLossKernel final : public Kernel {
   struct Layout {
     int64_t weight = 0;  // f32 copy
     int64_t d = 0;       // bf16
-    int64_t nll = 0;
+    int64_t loss = 0;
     int64_t correct = 0;
     int64_t logits = 0;
     int64_t product = 0;
@@ -63,9 +63,11 @@ class HeadLossKernel final : public Kernel {
 
   const HeadLossKernels& kernels_ =
       *pick(&portable::head_loss, &avx2::head_loss, &avx512::head_loss);
+  HeadLossAttrs attrs_;
   bool gradient_;
   bool low_d_ = false;         // d is bf16, for products of bf16 operands
   bool widen_weight_ = false;  // once for all chunks, where products run in f32
+  DType weight_dtype_;
   int64_t c_, v_, x_row_bytes_, dx_row_bytes_ = 0;
   std::vector<Chunk> chunks_;
   std::vector<MatmulSpec> specs_;
@@ -90,18 +92,21 @@ int64_t HeadLossKernel::reserve(int64_t bytes) {
   return offset;
 }
 
-HeadLossKernel::HeadLossKernel(const OpCall& call, bool gradient) : gradient_(gradient) {
+HeadLossKernel::HeadLossKernel(const OpCall& call, bool gradient)
+    : attrs_(call.attrs.as<HeadLossAttrs>()), gradient_(gradient) {
   const auto &x = call.input(0), &weight = call.input(1);
   int64_t rows = x.shape.rows();
   c_ = x.shape.row_length();
   v_ = weight.shape[0];
+  weight_dtype_ = weight.dtype;
   x_row_bytes_ = c_ * size_of(x.dtype);
-  bool low = x.dtype == DType::bf16 && weight.dtype == DType::bf16;
-  bool native = low && cpu_matmul_has_native_bf16();
+  bool low = is_low(x.dtype) && is_low(weight.dtype);
+  bool native =
+      x.dtype == DType::bf16 && weight.dtype == DType::bf16 && cpu_matmul_has_native_bf16();
   low_d_ = gradient && native;
-  widen_weight_ = weight.dtype == DType::bf16 && !native;
+  widen_weight_ = is_low(weight.dtype) && !native;
 
-  int64_t chunk_rows = call.attrs.as<HeadLossAttrs>().chunk_rows;
+  int64_t chunk_rows = attrs_.chunk_rows;
   chunk_rows = chunk_rows > 0 ? std::min(rows, chunk_rows) : choose_rows(rows, v_, low);
   DType w = widen_weight_ ? DType::f32 : weight.dtype;
   DType d = low_d_ ? DType::bf16 : DType::f32;
@@ -125,7 +130,7 @@ HeadLossKernel::HeadLossKernel(const OpCall& call, bool gradient) : gradient_(gr
   }
   at_.weight = reserve(widen_weight_ ? v_ * c_ * 4 : 0);
   at_.d = reserve(low_d_ ? chunk_rows * v_ * 2 : 0);
-  at_.nll = reserve(chunk_rows * 8);
+  at_.loss = reserve(chunk_rows * 8);
   at_.correct = reserve(chunk_rows);
   at_.logits = reserve(chunk_rows * v_ * 4);
   int64_t largest = 0;
@@ -136,27 +141,28 @@ HeadLossKernel::HeadLossKernel(const OpCall& call, bool gradient) : gradient_(gr
 void HeadLossKernel::rows_of_chunk(const KernelArgs& args, const Chunk& chunk, double scale) const {
   auto* logits = reinterpret_cast<float*>(args.workspace + at_.logits);
   auto* d = reinterpret_cast<bf16*>(args.workspace + at_.d);
-  auto* nll = reinterpret_cast<double*>(args.workspace + at_.nll);
+  auto* loss = reinterpret_cast<double*>(args.workspace + at_.loss);
   auto* correct = reinterpret_cast<uint8_t*>(args.workspace + at_.correct);
   const int32_t* targets = args.input<int32_t>(2) + chunk.row;
   parallel_ranges(chunk.rows, std::max<int64_t>(1, grain / v_), [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       float* row = logits + r * v_;
       RowLoss result{0, false};
+      RowTarget target{targets[r], attrs_.label_smoothing, attrs_.z_loss};
       if (targets[r] < 0 || targets[r] >= v_) {
-        if (targets[r] >= v_) result.nll = std::numeric_limits<double>::quiet_NaN();
+        if (targets[r] >= v_) result.loss = std::numeric_limits<double>::quiet_NaN();
         if (low_d_)
           std::fill_n(d + r * v_, v_, bf16{});
         else if (gradient_)
           std::fill_n(row, v_, 0.0f);
       } else if (!gradient_) {
-        result = kernels_.loss(row, v_, targets[r]);
+        result = kernels_.loss(row, v_, target);
       } else if (low_d_) {
-        result = kernels_.gradient_bf16(row, v_, targets[r], scale, d + r * v_);
+        result = kernels_.gradient_bf16(row, v_, target, scale, d + r * v_);
       } else {
-        result = kernels_.gradient_f32(row, v_, targets[r], scale);
+        result = kernels_.gradient_f32(row, v_, target, scale);
       }
-      nll[r] = result.nll;
+      loss[r] = result.loss;
       correct[r] = result.correct;
     }
   });
@@ -166,7 +172,7 @@ void HeadLossKernel::run(const KernelArgs& args) const {
   const void* weight = args.in[1];
   if (widen_weight_) {
     auto* wide = reinterpret_cast<float*>(args.workspace + at_.weight);
-    widen_bf16(args.input<bf16>(1), wide, v_ * c_);
+    widen(args.in[1], weight_dtype_, wide, v_ * c_);
     weight = wide;
   }
   double inv_valid = static_cast<double>(*args.input<float>(3));
@@ -181,7 +187,7 @@ void HeadLossKernel::run(const KernelArgs& args) const {
     products_[chunk.logits].run(x, weight, nullptr, logits, scratch);
     rows_of_chunk(args, chunk, scale);
     for (int64_t r = 0; r < chunk.rows; ++r) {
-      sum += reinterpret_cast<const double*>(args.workspace + at_.nll)[r];
+      sum += reinterpret_cast<const double*>(args.workspace + at_.loss)[r];
       correct += reinterpret_cast<const uint8_t*>(args.workspace + at_.correct)[r];
     }
     if (!gradient_) continue;

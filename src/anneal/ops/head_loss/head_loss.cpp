@@ -9,8 +9,7 @@ namespace {
 constexpr TensorType scalar{DType::f32, {}};
 
 void expect_low_or_f32(const TensorType& type) {
-  ANNEAL_ASSERT(type.dtype == DType::f32 || type.dtype == DType::bf16,
-                "head_loss takes f32 and bf16, got ", type);
+  ANNEAL_ASSERT(is_f32_or_low(type.dtype), "head_loss takes f32, bf16 and f16, got ", type);
 }
 
 std::vector<TensorType> infer(const OpCall& call) {
@@ -22,6 +21,10 @@ std::vector<TensorType> infer(const OpCall& call) {
   ANNEAL_ASSERT(targets.dtype == DType::i32 && targets.shape.rank() == x.shape.rank() - 1 &&
                     std::equal(targets.shape.begin(), targets.shape.end(), x.shape.begin()),
                 "targets are i32, one a row of ", x, ", got ", targets);
+  const auto& attrs = call.attrs.as<HeadLossAttrs>();
+  ANNEAL_ASSERT(attrs.label_smoothing >= 0 && attrs.label_smoothing < 1 && attrs.z_loss >= 0,
+                "label smoothing is in [0, 1) and z-loss at least 0, got ", attrs.label_smoothing,
+                " and ", attrs.z_loss);
   ANNEAL_ASSERT(call.input(3) == scalar, "inv_valid is an f32 scalar, got ", call.input(3));
   return {scalar, scalar};
 }
@@ -40,6 +43,8 @@ std::vector<TensorType> infer_grad(const OpCall& call) {
 void evaluate(const OpCall& call, std::span<const RefTensor* const> in, std::span<RefTensor> out) {
   auto c = static_cast<size_t>(call.input(0).shape.row_length());
   auto v = static_cast<size_t>(call.input(1).shape[0]);
+  const auto& attrs = call.attrs.as<HeadLossAttrs>();
+  double smoothing = attrs.label_smoothing, z = attrs.z_loss;
   double inv_valid = in[3]->data[0];
   std::vector<double> logits(v);
   for (size_t row = 0; row < in[2]->data.size(); ++row) {
@@ -60,14 +65,17 @@ void evaluate(const OpCall& call, std::span<const RefTensor* const> in, std::spa
     size_t best = 0;
     for (size_t k = 1; k < v; ++k)
       if (logits[k] > logits[best]) best = k;
-    double largest = logits[best], sum = 0;
-    for (double& l : logits) sum += std::exp(l - largest);
-    double nll = finite ? std::log(sum) + largest - logits[target] : NAN;
-    out[0].data[0] += inv_valid * nll;
+    double largest = logits[best], sum = 0, mean = 0;
+    for (double l : logits) sum += std::exp(l - largest), mean += l / static_cast<double>(v);
+    double lse = std::log(sum) + largest;
+    double loss = (1 - smoothing) * (lse - logits[target]) + smoothing * (lse - mean);
+    loss += z * lse * lse;
+    out[0].data[0] += finite ? inv_valid * loss : NAN;
     out[1].data[0] += finite && best == target;
     if (out.size() == 2) continue;
     for (size_t k = 0; k < v; ++k) {
-      double d = std::exp(logits[k] - largest) / sum - (k == target ? 1 : 0);
+      double d = (1 + 2 * z * lse) * std::exp(logits[k] - largest) / sum;
+      d -= smoothing / static_cast<double>(v) + (k == target ? 1 - smoothing : 0);
       d *= inv_valid * in[4]->data[0];
       for (size_t j = 0; j < c; ++j) {
         out[2].data[row * c + j] += d * in[1]->data[k * c + j];
@@ -158,9 +166,8 @@ const OpDef& head_loss_grad_op() {
 }
 
 HeadLoss head_loss(Builder& b, Value x, Value weight, Value targets, Value inv_valid,
-                   int64_t chunk_rows) {
-  auto out =
-      b.emit(head_loss_op(), {x, weight, targets, inv_valid}, Attrs::of(HeadLossAttrs{chunk_rows}));
+                   const HeadLossAttrs& attrs) {
+  auto out = b.emit(head_loss_op(), {x, weight, targets, inv_valid}, Attrs::of(attrs));
   return {out[0], out[1]};
 }
 

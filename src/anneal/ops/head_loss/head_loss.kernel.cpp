@@ -31,64 +31,106 @@ struct Largest {
   return result;
 }
 
-// Σ exp(logits − largest) in FP64 over blocks summed in FP32, so that the length of the row does
-// not add to the error. `keep` takes each vector of exponentials.
-template <class F>
-[[gnu::always_inline]] inline double sum_exp(const float* logits, int64_t n, float largest,
-                                             F&& keep) {
+struct Sums {
+  double exp = 0;     // of exp(logits − largest)
+  double logits = 0;  // if smooth
+};
+
+// In FP64 over blocks summed in FP32, so that the length of the row does not add to the error.
+// `keep` takes each vector of exponentials.
+template <bool smooth, class F>
+[[gnu::always_inline]] inline Sums sums_of(const float* logits, int64_t n, float largest,
+                                           F&& keep) {
   constexpr int64_t block = 2048;
-  double sum = 0;
+  Sums sums;
   for (int64_t begin = 0; begin < n; begin += block) {
     int64_t length = n - begin < block ? n - begin : block;
-    vf part{};
+    vf part{}, plain{};
     for_vectors(length, [&](int64_t i, auto lanes) {
+      if constexpr (smooth) plain += load(logits + begin + i, lanes);
       vf e = exp(load(logits + begin + i, lanes, -__builtin_inff()) - largest);
       part += e;
       keep(begin + i, e, lanes);
     });
-    sum += static_cast<double>(hsum(part));
+    sums.exp += static_cast<double>(hsum(part));
+    if constexpr (smooth) sums.logits += static_cast<double>(hsum(plain));
   }
-  return sum;
+  return sums;
 }
 
-[[gnu::always_inline]] inline RowLoss row_loss(const Largest& largest, double sum, float logit,
-                                               int32_t target) {
-  double nll = ::log(sum) + (static_cast<double>(largest.value) - static_cast<double>(logit)) +
-               static_cast<double>(largest.poison);
-  return {nll, largest.index == target && largest.poison == 0.0f};
+// The loss of a row from its sums, and what its gradient takes from them.
+struct Row {
+  RowLoss loss;
+  double weight;  // of the softmax: the derivative of the loss by log-sum-exp
+};
+
+template <bool smooth>
+[[gnu::always_inline]] inline Row row_of(const Largest& largest, const Sums& sums, int64_t n,
+                                         float logit, const RowTarget& t) {
+  double log_sum = ::log(sums.exp), top = static_cast<double>(largest.value);
+  double x = static_cast<double>(logit), weight = 1;
+  double loss = log_sum + (top - x);
+  if constexpr (smooth) loss += t.label_smoothing * (x - sums.logits / static_cast<double>(n));
+  if (t.z_loss > 0) {
+    double lse = log_sum + top;
+    loss += t.z_loss * lse * lse;
+    weight += 2 * t.z_loss * lse;
+  }
+  return {{loss + static_cast<double>(largest.poison),
+           largest.index == t.target && largest.poison == 0.0f},
+          weight};
 }
 
-RowLoss loss(const float* logits, int64_t n, int32_t target) {
+template <bool smooth>
+[[gnu::always_inline]] inline RowLoss loss(const float* logits, int64_t n, const RowTarget& t) {
   Largest largest = find_largest(logits, n);
-  double sum = sum_exp(logits, n, largest.value, [](int64_t, vf, auto) {});
-  return row_loss(largest, sum, logits[target], target);
+  Sums sums = sums_of<smooth>(logits, n, largest.value, [](int64_t, vf, auto) {});
+  return row_of<smooth>(largest, sums, n, logits[t.target], t).loss;
+}
+
+template <bool smooth, class D>
+[[gnu::always_inline]] inline RowLoss gradient(float* logits, int64_t n, const RowTarget& t,
+                                               double scale, D* d) {
+  Largest largest = find_largest(logits, n);
+  float logit = logits[t.target];
+  Sums sums = sums_of<smooth>(logits, n, largest.value,
+                              [&](int64_t i, vf e, auto lanes) { store(logits + i, e, lanes); });
+  Row row = row_of<smooth>(largest, sums, n, logit, t);
+  double others = smooth ? t.label_smoothing / static_cast<double>(n) : 0;
+  double of_target = row.weight * (static_cast<double>(logits[t.target]) / sums.exp);
+  float factor = static_cast<float>(row.weight * scale / sums.exp);
+  float offset = static_cast<float>(others * scale);
+  for_vectors(n, [&](int64_t i, auto lanes) {
+    vf v = load(logits + i, lanes) * factor;
+    if constexpr (smooth) v -= offset;
+    store(d + i, v, lanes);
+  });
+  double wanted = smooth ? 1.0 - t.label_smoothing + others : 1.0;
+  store_scalar(d + t.target, static_cast<float>((of_target - wanted) * scale));
+  return row.loss;
+}
+
+RowLoss loss_of(const float* logits, int64_t n, const RowTarget& t) {
+  return t.label_smoothing > 0 ? loss<true>(logits, n, t) : loss<false>(logits, n, t);
 }
 
 template <class D>
-[[gnu::always_inline]] inline RowLoss gradient(float* logits, int64_t n, int32_t target,
-                                               double scale, D* d) {
-  Largest largest = find_largest(logits, n);
-  float logit = logits[target];
-  double sum = sum_exp(logits, n, largest.value,
-                       [&](int64_t i, vf e, auto lanes) { store(logits + i, e, lanes); });
-  double probability = static_cast<double>(logits[target]) / sum;
-  float factor = static_cast<float>(scale / sum);
-  for_vectors(
-      n, [&](int64_t i, auto lanes) { store(d + i, load(logits + i, lanes) * factor, lanes); });
-  store_scalar(d + target, static_cast<float>((probability - 1.0) * scale));
-  return row_loss(largest, sum, logit, target);
+[[gnu::always_inline]] inline RowLoss gradient_of(float* logits, int64_t n, const RowTarget& t,
+                                                  double scale, D* d) {
+  return t.label_smoothing > 0 ? gradient<true>(logits, n, t, scale, d)
+                               : gradient<false>(logits, n, t, scale, d);
 }
 
-RowLoss gradient_f32(float* logits, int64_t n, int32_t target, double scale) {
-  return gradient(logits, n, target, scale, logits);
+RowLoss gradient_f32(float* logits, int64_t n, const RowTarget& t, double scale) {
+  return gradient_of(logits, n, t, scale, logits);
 }
 
-RowLoss gradient_bf16(float* logits, int64_t n, int32_t target, double scale, bf16* d) {
-  return gradient(logits, n, target, scale, d);
+RowLoss gradient_bf16(float* logits, int64_t n, const RowTarget& t, double scale, bf16* d) {
+  return gradient_of(logits, n, t, scale, d);
 }
 
 }  // namespace
 
-const HeadLossKernels head_loss = {loss, gradient_f32, gradient_bf16};
+const HeadLossKernels head_loss = {loss_of, gradient_f32, gradient_bf16};
 
 }  // namespace anneal::ANNEAL_ISA

@@ -46,17 +46,23 @@ auto fill_for(int64_t vocabulary, bool all_ignored = false) {
   };
 }
 
-OpCase loss_case(const Sizes& s) {
-  return {.name = str("head_loss ", s.x, " V=", s.vocabulary),
+// Each term of the loss alone, and both.
+const HeadLossAttrs objectives[] = {
+    {}, {.label_smoothing = 0.1}, {.z_loss = 0.02}, {.label_smoothing = 0.3, .z_loss = 0.01}};
+
+OpCase loss_case(const Sizes& s, HeadLossAttrs attrs = {}) {
+  attrs.chunk_rows = s.chunk_rows;
+  return {.name = str("head_loss ", s.x, " V=", s.vocabulary, " ε=", attrs.label_smoothing,
+                      " ζ=", attrs.z_loss),
           .op = &head_loss_op(),
-          .attrs = Attrs::of(HeadLossAttrs{s.chunk_rows}),
+          .attrs = Attrs::of(attrs),
           .in = inputs_of(s),
           .fill = fill_for(s.vocabulary)};
 }
 
-OpCase grad_case(const Sizes& s, bool accumulate) {
-  OpCase c = loss_case(s);
-  c.name = str("head_loss_grad ", s.x, " V=", s.vocabulary, accumulate ? " accumulating" : "");
+OpCase grad_case(const Sizes& s, bool accumulate, const HeadLossAttrs& attrs = {}) {
+  OpCase c = loss_case(s, attrs);
+  c.name += accumulate ? ", gradient, accumulating" : ", gradient";
   c.op = &head_loss_grad_op();
   c.in.push_back(TensorType{DType::f32, {}});
   if (accumulate) c.in.push_back(c.in[1]);
@@ -65,11 +71,12 @@ OpCase grad_case(const Sizes& s, bool accumulate) {
 }
 
 TEST(HeadLoss, LossAndGradientRule) {
-  for (const auto& s : cases) {
-    OpCase c = loss_case(s);
-    c.low_inputs = 3;
-    testing::check(c);
-  }
+  for (const auto& s : cases)
+    for (const auto& attrs : objectives) {
+      OpCase c = loss_case(s, attrs);
+      c.low_inputs = 3;
+      testing::check(c);
+    }
 }
 
 TEST(HeadLoss, Gradient) {
@@ -84,15 +91,20 @@ TEST(HeadLoss, Gradient) {
       c.low_inputs = 3;
       for (uint32_t low_dx : {0u, 4u}) {
         c.low_outputs = low_dx;
-        testing::check_kernel(c, true);
+        testing::check_low(c);
       }
       c.tolerance = 32;
       for (uint32_t one : {1u, 2u}) {
         c.low_inputs = one;
         c.low_outputs = 0;
-        testing::check_kernel(c, true);
+        testing::check_low(c);
       }
     }
+}
+
+TEST(HeadLoss, GradientOfEveryTerm) {
+  for (const auto& s : cases)
+    for (const auto& attrs : objectives) testing::check(grad_case(s, true, attrs));
 }
 
 TEST(HeadLoss, NoRowCounts) {
@@ -128,9 +140,10 @@ struct Result {
   float loss = -1, correct = -1;
   std::vector<float> dweight;
 };
-Result run(const OpDef& op, const std::vector<float>& weight, int32_t target) {
+Result run(const OpDef& op, const std::vector<float>& weight, int32_t target,
+           const HeadLossAttrs& attrs = {}) {
   int64_t v = static_cast<int64_t>(weight.size());
-  OpCall call{.attrs = Attrs::of(HeadLossAttrs{}), .in = inputs_of({{1, 1}, v, 0})};
+  OpCall call{.attrs = Attrs::of(attrs), .in = inputs_of({{1, 1}, v, 0})};
   bool gradient = &op == &head_loss_grad_op();
   if (gradient) call.in.push_back(TensorType{DType::f32, {}});
   call.out = op.infer(call);
@@ -162,11 +175,12 @@ TEST(HeadLoss, LogitsThatAreNotFiniteMakeTheLossNan) {
       for (size_t at : {size_t{0}, size_t{1}, size - 1}) {
         std::vector<float> logits(size, 0.25f);
         logits[at] = bad;
-        for (const OpDef* op : {&head_loss_op(), &head_loss_grad_op()}) {
-          Result r = run(*op, logits, 1);
-          EXPECT_TRUE(std::isnan(r.loss)) << bad << " at " << at << " of " << size;
-          EXPECT_EQ(r.correct, 0);
-        }
+        for (const OpDef* op : {&head_loss_op(), &head_loss_grad_op()})
+          for (const auto& attrs : objectives) {
+            Result r = run(*op, logits, 1, attrs);
+            EXPECT_TRUE(std::isnan(r.loss)) << bad << " at " << at << " of " << size;
+            EXPECT_EQ(r.correct, 0);
+          }
       }
 }
 
@@ -188,13 +202,36 @@ TEST(HeadLoss, GradientNodeStandsForTheForwardOne) {
   EXPECT_EQ(s.op, &head_loss_op());
   std::vector<float> logits;
   for (int i = 0; i < 517; ++i) logits.push_back(std::sin(static_cast<float>(i)) * 3);
-  Result forward = run(head_loss_op(), logits, 99), backward = run(head_loss_grad_op(), logits, 99);
-  EXPECT_EQ(forward.loss, backward.loss);
-  EXPECT_EQ(forward.correct, backward.correct);
-  // The gradient of a cross-entropy sums to zero.
-  double sum = 0;
-  for (float g : backward.dweight) sum += static_cast<double>(g);
-  EXPECT_NEAR(sum, 0, 1e-6);
+  for (const auto& attrs : objectives) {
+    Result forward = run(head_loss_op(), logits, 99, attrs);
+    Result backward = run(head_loss_grad_op(), logits, 99, attrs);
+    EXPECT_EQ(forward.loss, backward.loss);
+    EXPECT_EQ(forward.correct, backward.correct);
+    if (attrs.z_loss > 0) continue;
+    // The gradient of a cross-entropy, smoothed or not, sums to zero.
+    double sum = 0;
+    for (float g : backward.dweight) sum += static_cast<double>(g);
+    EXPECT_NEAR(sum, 0, 1e-6);
+  }
+}
+
+// By hand: two classes with logits log 3 and 0, so that softmax is 3/4 and 1/4 and lse = log 4.
+TEST(HeadLoss, TermsByHand) {
+  double lse = std::log(4.0), a = lse - std::log(3.0), b = lse;
+  std::vector<float> logits{static_cast<float>(std::log(3.0)), 0};
+  Result r = run(head_loss_grad_op(), logits, 0, {.label_smoothing = 0.2, .z_loss = 0.5});
+  EXPECT_NEAR(r.loss, 0.8 * a + 0.2 * (a + b) / 2 + 0.5 * lse * lse, 1e-6);
+  EXPECT_NEAR(r.dweight[0], 0.75 - 0.9 + lse * 0.75, 1e-6);
+  EXPECT_NEAR(r.dweight[1], 0.25 - 0.1 + lse * 0.25, 1e-6);
+}
+
+// A row of many blocks of sums: its length does not add to the error.
+TEST(HeadLoss, LongRowsOfSmoothedTargets) {
+  const Sizes s{{2, 3}, 50257, 0};
+  for (const auto& attrs : objectives) {
+    OpCase c = grad_case(s, false, attrs);
+    testing::check(c);
+  }
 }
 
 TEST(HeadLoss, RefusesMismatchedOperands) {
@@ -207,6 +244,8 @@ TEST(HeadLoss, RefusesMismatchedOperands) {
   EXPECT_THROW(head_loss(b, x, narrow, targets, inv), InternalError);
   EXPECT_THROW(head_loss(b, x, weight, flat, inv), InternalError);
   EXPECT_THROW(head_loss(b, x, weight, targets, x), InternalError);
+  EXPECT_THROW(head_loss(b, x, weight, targets, inv, {.label_smoothing = 1}), InternalError);
+  EXPECT_THROW(head_loss(b, x, weight, targets, inv, {.z_loss = -0.1}), InternalError);
 }
 
 }  // namespace

@@ -47,6 +47,18 @@ TEST(Matmul, BiasReachesEveryTile) {
   check(c);
 }
 
+// Sums of up to 2^22, most of which f16 holds as infinity: a loss scale that is too large shows.
+TEST(Matmul, OverflowsToInfinity) {
+  for (Shape a : {Shape{1, 1, 64}, Shape{2, 17, 64}}) {
+    auto c = matmul_case(str("overflow ", a), {}, a, {64, 33});
+    c.fill = [](int, RefTensor& t) {
+      for (double& x : t.data) x *= 256;
+    };
+    c.gradient = false;
+    check(c);
+  }
+}
+
 TEST(Matmul, InnerExtentsMustAgree) {
   Program program;
   Builder b(program);

@@ -7,8 +7,8 @@ namespace anneal {
 // What the norms demand of their operands.
 inline void expect_rows(const OpCall& call, size_t i, const Shape& shape) {
   const auto& type = call.input(i);
-  ANNEAL_ASSERT(type.dtype == DType::f32 || type.dtype == DType::bf16, "input ", i,
-                " of a norm is f32 or bf16, got ", type);
+  ANNEAL_ASSERT(is_f32_or_low(type.dtype), "input ", i, " of a norm is f32, bf16 or f16, got ",
+                type);
   ANNEAL_ASSERT(type.shape == shape && shape.rank() > 0, "input ", i, " of a norm is ", type,
                 ", expected shape ", shape);
 }

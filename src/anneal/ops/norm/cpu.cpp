@@ -17,8 +17,10 @@ constexpr int64_t max_slices = 128;
 constexpr int64_t min_slice_rows = 16;
 constexpr int64_t column_block = 256;
 
-const NormKernels& kernels() { return *pick(&portable::norm, &avx2::norm, &avx512::norm); }
-bool low(const TensorType& type) { return type.dtype == DType::bf16; }
+const NormKernels& kernels(const OpCall& call) {
+  return pick(&portable::norm, &avx2::norm, &avx512::norm)->of(low_dtype(call));
+}
+bool low(const TensorType& type) { return is_low(type.dtype); }
 const std::byte* at(const void* p, int64_t bytes) {
   return static_cast<const std::byte*>(p) + bytes;
 }
@@ -26,7 +28,7 @@ std::byte* at(void* p, int64_t bytes) { return static_cast<std::byte*>(p) + byte
 
 std::unique_ptr<Kernel> forward_kernel(const OpCall& call, bool layernorm, double eps) {
   const Shape& shape = call.input(0).shape;
-  const auto& table = layernorm ? kernels().layernorm : kernels().rmsnorm;
+  const auto& table = layernorm ? kernels(call).layernorm : kernels(call).rmsnorm;
   return make_kernel([=, run = table[low(call.input(0))][low(call.out[0])], rows = shape.rows(),
                       n = shape.row_length(), x_size = size_of(call.input(0).dtype),
                       y_size = size_of(call.out[0].dtype)](const KernelArgs& args) {
@@ -54,12 +56,12 @@ std::unique_ptr<Kernel> backward_kernel(const OpCall& call, bool layernorm) {
   const int64_t slices = std::max<int64_t>(1, (rows + slice_rows - 1) / slice_rows);
   const int sums = layernorm ? 2 : 1;
   const int from = layernorm ? 5 : 4;  // the first optional input
-  const auto& table = layernorm ? kernels().layernorm_grad : kernels().rmsnorm_grad;
+  const auto& table = layernorm ? kernels(call).layernorm_grad : kernels(call).rmsnorm_grad;
   bool accumulate[2] = {};
   for (int k = 0; k < sums; ++k) accumulate[k] = call.has(static_cast<size_t>(from + 1 + k));
   return make_kernel(
       [=, run = table[low(call.input(0))][low(call.input(1))],
-       add = pick(portable::sum_rows_f32, avx2::sum_rows_f32, avx512::sum_rows_f32),
+       add = pick(&portable::reduce, &avx2::reduce, &avx512::reduce)->of(DType::f32).sum_rows[0],
        dx_from = call.has(static_cast<size_t>(from)), dy_size = size_of(call.input(0).dtype),
        x_size = size_of(call.input(1).dtype)](const KernelArgs& args) {
         auto* partial = reinterpret_cast<float*>(args.workspace);

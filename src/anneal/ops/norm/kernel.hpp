@@ -2,9 +2,12 @@
 
 #include <cstdint>
 
+#include "anneal/device/cpu/per_low.hpp"
+
 namespace anneal {
 
-// Rows of length n. x and y are f32 or bf16, as the kernel that is called says.
+// Rows of length n. x and y are f32 or the table's 16-bit float, as the kernel that is called
+// says.
 struct NormForward {
   const void* x;
   const float* gain;
@@ -32,20 +35,20 @@ struct NormBackward {
 struct NormKernels {
   using Forward = void(const NormForward&);
   using Backward = void(const NormBackward&);
-  Forward* layernorm[2][2];        // [x is bf16][y is bf16]
+  Forward* layernorm[2][2];        // [x is low][y is low]
   Forward* rmsnorm[2][2];          // likewise
-  Backward* layernorm_grad[2][2];  // [dy is bf16][x is bf16]
+  Backward* layernorm_grad[2][2];  // [dy is low][x is low]
   Backward* rmsnorm_grad[2][2];    // likewise
 };
 
 namespace portable {
-extern const NormKernels norm;
+extern const PerLow<NormKernels> norm;
 }
 namespace avx2 {
-extern const NormKernels norm;
+extern const PerLow<NormKernels> norm;
 }
 namespace avx512 {
-extern const NormKernels norm;
+extern const PerLow<NormKernels> norm;
 }
 
 }  // namespace anneal

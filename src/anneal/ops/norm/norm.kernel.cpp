@@ -112,15 +112,17 @@ void backward(const NormBackward& a) {
 
 }  // namespace
 
-const NormKernels norm = {
-    {{forward<true, float, float>, forward<true, float, bf16>},
-     {forward<true, bf16, float>, forward<true, bf16, bf16>}},
-    {{forward<false, float, float>, forward<false, float, bf16>},
-     {forward<false, bf16, float>, forward<false, bf16, bf16>}},
-    {{backward<true, float, float>, backward<true, float, bf16>},
-     {backward<true, bf16, float>, backward<true, bf16, bf16>}},
-    {{backward<false, float, float>, backward<false, float, bf16>},
-     {backward<false, bf16, float>, backward<false, bf16, bf16>}},
-};
+const PerLow<NormKernels> norm = per_low([]<class L>(Tag<L>) {
+  return NormKernels{
+      {{forward<true, float, float>, forward<true, float, L>},
+       {forward<true, L, float>, forward<true, L, L>}},
+      {{forward<false, float, float>, forward<false, float, L>},
+       {forward<false, L, float>, forward<false, L, L>}},
+      {{backward<true, float, float>, backward<true, float, L>},
+       {backward<true, L, float>, backward<true, L, L>}},
+      {{backward<false, float, float>, backward<false, float, L>},
+       {backward<false, L, float>, backward<false, L, L>}},
+  };
+});
 
 }  // namespace anneal::ANNEAL_ISA

@@ -26,7 +26,7 @@ void check_low(OpCase c, uint32_t inputs, uint32_t outputs) {
       c.low_inputs = in;
       c.low_outputs = out;
       c.name = str(name, " low inputs ", in, " low outputs ", out);
-      testing::check_kernel(c, true);
+      testing::check_low(c);
     }
 }
 

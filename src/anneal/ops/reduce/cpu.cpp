@@ -27,21 +27,6 @@ constexpr int64_t column_block = 64;      // columns a task
 constexpr int64_t rows_per_slice = 4096;  // rows summed in FP32 before slices are added
 
 template <class T>
-struct SumRows;
-template <>
-struct SumRows<float> {
-  static auto get() {
-    return pick(portable::sum_rows_f32, avx2::sum_rows_f32, avx512::sum_rows_f32);
-  }
-};
-template <>
-struct SumRows<bf16> {
-  static auto get() {
-    return pick(portable::sum_rows_bf16, avx2::sum_rows_bf16, avx512::sum_rows_bf16);
-  }
-};
-
-template <class T>
 std::unique_ptr<Kernel> scalar_sum(int64_t n, bool accumulate) {
   int64_t blocks = (n + sum_block - 1) / sum_block;
   return make_kernel(
@@ -59,20 +44,22 @@ std::unique_ptr<Kernel> scalar_sum(int64_t n, bool accumulate) {
 }
 
 // [rows, columns] to [columns]: slices of rows are summed side by side, then added in order.
-template <class T>
-std::unique_ptr<Kernel> column_sums(int64_t rows, int64_t columns, bool accumulate) {
+std::unique_ptr<Kernel> column_sums(DType dtype, int64_t rows, int64_t columns, bool accumulate) {
   int64_t slices = std::max<int64_t>(1, (rows + rows_per_slice - 1) / rows_per_slice);
   int64_t blocks = (columns + column_block - 1) / column_block;
+  auto* kernel =
+      pick(&portable::reduce, &avx2::reduce, &avx512::reduce)->of(dtype).sum_rows[is_low(dtype)];
   return make_kernel(
-      [=, kernel = SumRows<T>::get()](const KernelArgs& args) {
+      [=, size = size_of(dtype)](const KernelArgs& args) {
         auto* partial = reinterpret_cast<float*>(args.workspace);
         float* out = args.output<float>(0);
         parallel_for(slices * blocks, [&](int64_t task) {
           int64_t slice = task / blocks, column = task % blocks * column_block;
           int64_t row = slice * rows_per_slice;
           bool first = slice == 0;
-          kernel(args.input<T>(0) + row * columns + column, std::min(rows_per_slice, rows - row),
-                 columns, std::min(column_block, columns - column), first && accumulate,
+          kernel(args.input<std::byte>(0) + (row * columns + column) * size,
+                 std::min(rows_per_slice, rows - row), columns,
+                 std::min(column_block, columns - column), first && accumulate,
                  (first ? out : partial + (slice - 1) * columns) + column);
         });
         for (int64_t slice = 1; slice < slices; ++slice)
@@ -129,7 +116,7 @@ std::unique_ptr<Kernel> make_sum_to_kernel(const OpCall& call) {
       case Broadcast::Form::scalar:
         return scalar_sum<T>(n, accumulate);
       case Broadcast::Form::suffix:
-        return column_sums<T>(n / form.period, form.period, accumulate);
+        return column_sums(from.dtype, n / form.period, form.period, accumulate);
       case Broadcast::Form::column:
         return row_sums<T>(n / form.period, form.period, accumulate);
       case Broadcast::Form::same:
@@ -137,9 +124,8 @@ std::unique_ptr<Kernel> make_sum_to_kernel(const OpCall& call) {
     }
     return nullptr;
   };
-  if (from.dtype == DType::f32) return make(Tag<float>{});
-  if (from.dtype == DType::bf16) return make(Tag<bf16>{});
-  return nullptr;
+  if (!is_f32_or_low(from.dtype)) return nullptr;
+  return visit(from.dtype, make);
 }
 
 std::unique_ptr<Kernel> make_broadcast_kernel(const OpCall& call) {
@@ -147,9 +133,9 @@ std::unique_ptr<Kernel> make_broadcast_kernel(const OpCall& call) {
   if (to.dtype != call.input(0).dtype) return nullptr;
   Broadcast form = broadcast_of(call.input(0).shape, to.shape);
   if (form.form == Broadcast::Form::same) return nullptr;
-  if (to.dtype == DType::f32) return broadcast_kernel<float>(form, to.shape.elements());
-  if (to.dtype == DType::bf16) return broadcast_kernel<bf16>(form, to.shape.elements());
-  return nullptr;
+  return visit(to.dtype, [&](auto tag) {
+    return broadcast_kernel<typename decltype(tag)::type>(form, to.shape.elements());
+  });
 }
 
 }  // namespace anneal

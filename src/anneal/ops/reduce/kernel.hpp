@@ -2,26 +2,25 @@
 
 #include <cstdint>
 
-#include "anneal/base/dtype.hpp"
+#include "anneal/device/cpu/per_low.hpp"
 
 namespace anneal {
 
 // out[j] (+)= Σ_i x[i·stride + j] over `rows` rows, for j in [0, n).
-using SumRowsF32 = void(const float* x, int64_t rows, int64_t stride, int64_t n, bool accumulate,
-                        float* out);
-using SumRowsBf16 = void(const bf16* x, int64_t rows, int64_t stride, int64_t n, bool accumulate,
-                         float* out);
+struct SumRowsKernels {
+  using SumRows = void(const void* x, int64_t rows, int64_t stride, int64_t n, bool accumulate,
+                       float* out);
+  SumRows* sum_rows[2];  // [x is low]
+};
+
 namespace portable {
-SumRowsF32 sum_rows_f32;
-SumRowsBf16 sum_rows_bf16;
-}  // namespace portable
+extern const PerLow<SumRowsKernels> reduce;
+}
 namespace avx2 {
-SumRowsF32 sum_rows_f32;
-SumRowsBf16 sum_rows_bf16;
-}  // namespace avx2
+extern const PerLow<SumRowsKernels> reduce;
+}
 namespace avx512 {
-SumRowsF32 sum_rows_f32;
-SumRowsBf16 sum_rows_bf16;
-}  // namespace avx512
+extern const PerLow<SumRowsKernels> reduce;
+}
 
 }  // namespace anneal

@@ -5,8 +5,9 @@ namespace anneal::ANNEAL_ISA {
 namespace {
 
 template <class T>
-[[gnu::always_inline]] inline void sum_rows(const T* x, int64_t rows, int64_t stride, int64_t n,
-                                            bool accumulate, float* out) {
+void sum_rows(const void* rows_of_x, int64_t rows, int64_t stride, int64_t n, bool accumulate,
+              float* out) {
+  auto* x = static_cast<const T*>(rows_of_x);
   for_vectors(n, [&](int64_t j, auto lanes) {
     vf sum = accumulate ? load(out + j, lanes) : vf{};
     for (int64_t i = 0; i < rows; ++i) sum += load(x + i * stride + j, lanes);
@@ -16,14 +17,8 @@ template <class T>
 
 }  // namespace
 
-void sum_rows_f32(const float* x, int64_t rows, int64_t stride, int64_t n, bool accumulate,
-                  float* out) {
-  sum_rows(x, rows, stride, n, accumulate, out);
-}
-
-void sum_rows_bf16(const bf16* x, int64_t rows, int64_t stride, int64_t n, bool accumulate,
-                   float* out) {
-  sum_rows(x, rows, stride, n, accumulate, out);
-}
+const PerLow<SumRowsKernels> reduce = per_low([]<class L>(Tag<L>) {
+  return SumRowsKernels{{sum_rows<float>, sum_rows<L>}};
+});
 
 }  // namespace anneal::ANNEAL_ISA

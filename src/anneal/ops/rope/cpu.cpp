@@ -14,8 +14,9 @@ namespace {
 
 constexpr int64_t largest_half = 512;
 
-template <class In, class Out, class Turns, class Turn>
-std::unique_ptr<Kernel> rope_kernel(const OpCall& call, Turns turns, Turn turn) {
+}  // namespace
+
+std::unique_ptr<Kernel> make_rope_kernel(const OpCall& call) {
   const auto& a = call.attrs.as<RopeAttrs>();
   const Shape& shape = call.input(0).shape;
   int64_t batch = shape[0], sequence = shape[1], columns = shape[2], half = a.head_dim / 2;
@@ -26,7 +27,12 @@ std::unique_ptr<Kernel> rope_kernel(const OpCall& call, Turns turns, Turn turn) 
         std::pow(a.theta, -2.0 * static_cast<double>(i) / static_cast<double>(a.head_dim)));
   int64_t heads = a.heads + a.kv_heads, rest = a.kv_heads * a.head_dim;
   double sign = a.inverse ? -1 : 1;
-  return make_kernel([=](const KernelArgs& args) {
+  DType in = call.input(0).dtype, out = call.out[0].dtype;
+  const auto& kernels = pick(&portable::rope_kernels, &avx2::rope_kernels, &avx512::rope_kernels)
+                            ->of(low_dtype(call));
+  return make_kernel([=, turns = kernels.turns, turn = kernels.turn[is_low(in)][is_low(out)],
+                      x_bytes = columns * size_of(in),
+                      y_bytes = columns * size_of(out)](const KernelArgs& args) {
     const int32_t* positions = args.input<int32_t>(1);
     // A task has one place of every sequence: where they are at the same position, as in
     // training, its angles are computed once.
@@ -39,25 +45,11 @@ std::unique_ptr<Kernel> rope_kernel(const OpCall& call, Turns turns, Turn turn) 
           known = positions[row];
           turns(sign * static_cast<double>(known), frequency.data(), half, cosine, sine);
         }
-        turn(args.input<In>(0) + row * columns, args.output<Out>(0) + row * columns, cosine, sine,
-             heads, half, rest);
+        turn(args.input<std::byte>(0) + row * x_bytes, args.output<std::byte>(0) + row * y_bytes,
+             cosine, sine, heads, half, rest);
       }
     });
   });
-}
-
-}  // namespace
-
-std::unique_ptr<Kernel> make_rope_kernel(const OpCall& call) {
-  const auto& k = *pick(&portable::rope_kernels, &avx2::rope_kernels, &avx512::rope_kernels);
-  DType in = call.input(0).dtype, out = call.out[0].dtype;
-  if (in == DType::f32 && out == DType::f32)
-    return rope_kernel<float, float>(call, k.turns, k.f32_f32);
-  if (in == DType::bf16 && out == DType::bf16)
-    return rope_kernel<bf16, bf16>(call, k.turns, k.bf16_bf16);
-  if (in == DType::bf16 && out == DType::f32)
-    return rope_kernel<bf16, float>(call, k.turns, k.bf16_f32);
-  return nullptr;
 }
 
 }  // namespace anneal

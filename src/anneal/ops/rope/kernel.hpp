@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "anneal/base/dtype.hpp"
+#include "anneal/device/cpu/per_low.hpp"
 
 namespace anneal {
 
@@ -11,22 +11,19 @@ namespace anneal {
 struct RopeKernels {
   // Cosines and sines of position·frequency[i], i < half.
   void (*turns)(double position, const double* frequency, int64_t half, float* cosine, float* sine);
-  void (*f32_f32)(const float* from, float* to, const float* cosine, const float* sine,
-                  int64_t heads, int64_t half, int64_t rest);
-  void (*bf16_bf16)(const bf16* from, bf16* to, const float* cosine, const float* sine,
+  using Turn = void(const void* from, void* to, const float* cosine, const float* sine,
                     int64_t heads, int64_t half, int64_t rest);
-  void (*bf16_f32)(const bf16* from, float* to, const float* cosine, const float* sine,
-                   int64_t heads, int64_t half, int64_t rest);
+  Turn* turn[2][2];  // [from is low][to is low]
 };
 
 namespace portable {
-extern const RopeKernels rope_kernels;
+extern const PerLow<RopeKernels> rope_kernels;
 }
 namespace avx2 {
-extern const RopeKernels rope_kernels;
+extern const PerLow<RopeKernels> rope_kernels;
 }
 namespace avx512 {
-extern const RopeKernels rope_kernels;
+extern const PerLow<RopeKernels> rope_kernels;
 }
 
 }  // namespace anneal

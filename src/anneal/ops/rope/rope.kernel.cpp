@@ -46,8 +46,10 @@ void turns(double position, const double* frequency, int64_t half, float* cosine
 }
 
 template <class In, class Out>
-void turn_row(const In* from, Out* to, const float* cosine, const float* sine, int64_t heads,
+void turn_row(const void* row, void* result, const float* cosine, const float* sine, int64_t heads,
               int64_t half, int64_t rest) {
+  auto* from = static_cast<const In*>(row);
+  auto* to = static_cast<Out*>(result);
   for (int64_t h = 0; h < heads; ++h) {
     for_vectors(half, [&](int64_t i, auto lanes) {
       vf c = load(cosine + i, lanes), s = load(sine + i, lanes);
@@ -63,7 +65,9 @@ void turn_row(const In* from, Out* to, const float* cosine, const float* sine, i
 
 }  // namespace
 
-const RopeKernels rope_kernels = {turns, turn_row<float, float>, turn_row<bf16, bf16>,
-                                  turn_row<bf16, float>};
+const PerLow<RopeKernels> rope_kernels = per_low([]<class L>(Tag<L>) {
+  return RopeKernels{
+      turns, {{turn_row<float, float>, turn_row<float, L>}, {turn_row<L, float>, turn_row<L, L>}}};
+});
 
 }  // namespace anneal::ANNEAL_ISA

@@ -11,8 +11,10 @@ namespace {
 
 constexpr int64_t grain = 1 << 14;  // elements of y a task
 
-const SwigluKernels& kernels() { return *pick(&portable::swiglu, &avx2::swiglu, &avx512::swiglu); }
-bool low(const TensorType& type) { return type.dtype == DType::bf16; }
+const SwigluKernels& kernels(const OpCall& call) {
+  return pick(&portable::swiglu, &avx2::swiglu, &avx512::swiglu)->of(low_dtype(call));
+}
+bool low(const TensorType& type) { return is_low(type.dtype); }
 const std::byte* at(const void* p, int64_t bytes) {
   return static_cast<const std::byte*>(p) + bytes;
 }
@@ -22,7 +24,7 @@ std::byte* at(void* p, int64_t bytes) { return static_cast<std::byte*>(p) + byte
 
 std::unique_ptr<Kernel> make_swiglu_kernel(const OpCall& call) {
   const Shape& shape = call.out[0].shape;
-  return make_kernel([run = kernels().forward[low(call.input(0))][low(call.out[0])],
+  return make_kernel([run = kernels(call).forward[low(call.input(0))][low(call.out[0])],
                       rows = shape.rows(), n = shape.row_length(),
                       x_size = size_of(call.input(0).dtype),
                       y_size = size_of(call.out[0].dtype)](const KernelArgs& args) {
@@ -35,7 +37,7 @@ std::unique_ptr<Kernel> make_swiglu_kernel(const OpCall& call) {
 
 std::unique_ptr<Kernel> make_swiglu_grad_kernel(const OpCall& call) {
   const Shape& shape = call.input(0).shape;
-  auto run = kernels().backward[low(call.input(0))][low(call.input(1))][low(call.out[0])];
+  auto run = kernels(call).backward[low(call.input(0))][low(call.input(1))][low(call.out[0])];
   return make_kernel([run, rows = shape.rows(), n = shape.row_length(),
                       dy_size = size_of(call.input(0).dtype), x_size = size_of(call.input(1).dtype),
                       dx_size = size_of(call.out[0].dtype)](const KernelArgs& args) {

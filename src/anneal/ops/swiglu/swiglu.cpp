@@ -6,8 +6,7 @@ namespace anneal {
 namespace {
 
 void expect_float(const OpCall& call, size_t i) {
-  DType dtype = call.input(i).dtype;
-  ANNEAL_ASSERT(dtype == DType::f32 || dtype == DType::bf16, "swiglu takes f32 and bf16, got ",
+  ANNEAL_ASSERT(is_f32_or_low(call.input(i).dtype), "swiglu takes f32, bf16 and f16, got ",
                 call.input(i));
 }
 

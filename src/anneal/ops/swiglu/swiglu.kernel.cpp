@@ -5,8 +5,8 @@
 namespace anneal::ANNEAL_ISA {
 namespace {
 
-// Results go to bf16 by way of a block of floats: rounding at the end of the long chain of sigmoid
-// would leave too few chains in flight, and costs half as much in a loop of its own.
+// Results go to 16 bits by way of a block of floats: rounding at the end of the long chain of
+// sigmoid would leave too few chains in flight, and costs half as much in a loop of its own.
 constexpr int64_t block = 256;
 
 template <class T>
@@ -72,12 +72,14 @@ void backward(const void* grad, const void* gate_up, int64_t rows, int64_t n, vo
 
 }  // namespace
 
-const SwigluKernels swiglu = {
-    {{forward<float, float>, forward<float, bf16>}, {forward<bf16, float>, forward<bf16, bf16>}},
-    {{{backward<float, float, float>, backward<float, float, bf16>},
-      {backward<float, bf16, float>, backward<float, bf16, bf16>}},
-     {{backward<bf16, float, float>, backward<bf16, float, bf16>},
-      {backward<bf16, bf16, float>, backward<bf16, bf16, bf16>}}},
-};
+const PerLow<SwigluKernels> swiglu = per_low([]<class L>(Tag<L>) {
+  return SwigluKernels{
+      {{forward<float, float>, forward<float, L>}, {forward<L, float>, forward<L, L>}},
+      {{{backward<float, float, float>, backward<float, float, L>},
+        {backward<float, L, float>, backward<float, L, L>}},
+       {{backward<L, float, float>, backward<L, float, L>},
+        {backward<L, L, float>, backward<L, L, L>}}},
+  };
+});
 
 }  // namespace anneal::ANNEAL_ISA

@@ -43,12 +43,7 @@ void store(const RefTensor& from, DType dtype, void* to) {
   visit(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     auto* p = static_cast<T*>(to);
-    for (double x : from.data) {
-      if constexpr (std::is_same_v<T, bf16>)
-        *p++ = bf16(static_cast<float>(x));
-      else
-        *p++ = static_cast<T>(x);
-    }
+    for (double x : from.data) *p++ = static_cast<T>(x);
   });
 }
 
@@ -58,25 +53,33 @@ RefTensor load(const TensorType& type, const void* from) {
     using T = typename decltype(tag)::type;
     auto* p = static_cast<const T*>(from);
     for (double& x : t.data) {
-      if constexpr (std::is_same_v<T, bf16>)
-        x = static_cast<float>(*p++);
-      else
+      if constexpr (std::is_arithmetic_v<T>)
         x = static_cast<double>(*p++);
+      else
+        x = static_cast<double>(static_cast<float>(*p++));
     }
   });
   return t;
 }
 
-OpCall call_of(const OpCase& c, bool low) {
+OpCall call_of(const OpCase& c, std::optional<DType> low = {}) {
   OpCall call{.attrs = c.attrs, .in = c.in};
   if (low)
     for (size_t i = 0; i < call.in.size(); ++i)
-      if (call.in[i] && (c.low_inputs & bit(static_cast<int>(i)))) call.in[i]->dtype = DType::bf16;
+      if (call.in[i] && (c.low_inputs & bit(static_cast<int>(i)))) call.in[i]->dtype = *low;
   call.out = c.op->infer(call);
   if (low)
     for (size_t o = 0; o < call.out.size(); ++o)
-      if (c.low_outputs & bit(static_cast<int>(o))) call.out[o].dtype = DType::bf16;
+      if (c.low_outputs & bit(static_cast<int>(o))) call.out[o].dtype = *low;
   return call;
+}
+
+// What a dtype holds of these numbers.
+RefTensor rounded(const RefTensor& t, DType dtype) {
+  TensorType type{dtype, t.shape};
+  GuardedBuffer buffer(static_cast<size_t>(type.bytes()));
+  store(t, dtype, buffer.data());
+  return load(type, buffer.data());
 }
 
 // Inputs as the dtypes of the call hold them.
@@ -90,9 +93,7 @@ std::vector<RefTensor> make_inputs(const OpCase& c, const OpCall& call) {
       for (size_t e = 0; e < t.data.size(); ++e)
         t.data[e] = 2.0 * uniform_float(philox(hash64(c.name, i), e, 0)[0]) - 1.0;
     if (c.fill) c.fill(static_cast<int>(i), t);
-    GuardedBuffer rounded(static_cast<size_t>(type.bytes()));
-    store(t, type.dtype, rounded.data());
-    result[i] = load(type, rounded.data());
+    result[i] = rounded(t, type.dtype);
   }
   return result;
 }
@@ -153,15 +154,16 @@ std::vector<std::vector<unsigned char>> run_kernel(const std::string& name, cons
 }
 
 void expect_close(const std::string& name, double tolerance, const TensorType& type,
-                  const RefTensor& expected, const void* bytes) {
-  RefTensor got = load(type, bytes);
+                  RefTensor expected, const void* bytes) {
+  RefTensor got = load(type, bytes), held = rounded(expected, type.dtype);
   double largest = 1;
-  for (double x : expected.data)
-    if (std::isfinite(x)) largest = std::max(largest, std::abs(x));
-  double eps = type.dtype == DType::bf16 ? 0x1p-8 : type.dtype == DType::f64 ? 0x1p-52 : 0x1p-23;
-  // One rounding to bf16 dominates everything before it.
-  double bound = type.dtype == DType::bf16 ? 2 * eps * largest : tolerance * eps * largest;
-  if (!is_float(type.dtype)) bound = 0;
+  for (size_t e = 0; e < held.data.size(); ++e) {
+    if (is_float(type.dtype) && !std::isfinite(held.data[e])) expected.data[e] = held.data[e];
+    if (double x = expected.data[e]; std::isfinite(x)) largest = std::max(largest, std::abs(x));
+  }
+  double eps = type.dtype == DType::f64 ? 0x1p-52 : 0x1p-23;
+  double rounding = type.dtype == DType::bf16 ? 0x1p-8 : type.dtype == DType::f16 ? 0x1p-11 : 0;
+  double bound = is_float(type.dtype) ? (rounding + tolerance * eps) * largest : 0;
   double worst = 0;
   size_t at = 0;
   for (size_t e = 0; e < got.data.size(); ++e) {
@@ -186,9 +188,9 @@ std::vector<Alias> demanded(const OpCase& c, const OpCall& call) {
 
 }  // namespace
 
-void check_kernel(const OpCase& c, bool low) {
+void check_kernel(const OpCase& c, std::optional<DType> low) {
   OpCall call = call_of(c, low);
-  std::string name = c.name + (low ? " (bf16)" : "");
+  std::string name = low ? str(c.name, " (", name_of(*low), ")") : c.name;
   auto kernel = make_cpu_kernel(*c.op, call);
   ASSERT_TRUE(kernel) << name << ": no kernel";
   auto inputs = make_inputs(c, call);
@@ -220,8 +222,12 @@ void check_kernel(const OpCase& c, bool low) {
   set_threads(threads_before);
 }
 
+void check_low(const OpCase& c) {
+  for (DType low : low_dtypes) check_kernel(c, low);
+}
+
 void check_gradient(const OpCase& c) {
-  OpCall call = call_of(c, false);
+  OpCall call = call_of(c);
   auto inputs = make_inputs(c, call);
   std::vector<bool> needed;
   for (size_t i = 0; i < call.in.size(); ++i)
@@ -299,8 +305,8 @@ void check_gradient(const OpCase& c) {
 
 void check(const OpCase& c) {
   SCOPED_TRACE(c.name);
-  check_kernel(c, false);
-  if (c.low_inputs || c.low_outputs) check_kernel(c, true);
+  check_kernel(c);
+  if (c.low_inputs || c.low_outputs) check_low(c);
   if (c.gradient) check_gradient(c);
 }
 
