@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 #include <cmath>
 
+#include "anneal/device/cpu/isa.hpp"
 #include "anneal/device/cpu/parallel.hpp"
+#include "anneal/ops/head_loss/kernel.hpp"
 #include "anneal/ops/registry.hpp"
 #include "anneal/ops/testing/op_check.hpp"
 
@@ -212,6 +214,22 @@ TEST(HeadLoss, GradientNodeStandsForTheForwardOne) {
     double sum = 0;
     for (float g : backward.dweight) sum += static_cast<double>(g);
     EXPECT_NEAR(sum, 0, 1e-6);
+  }
+}
+
+// What products of bf16 operands are given, also where this CPU has none.
+TEST(HeadLoss, LowGradientIsTheRoundedOne) {
+  const auto& kernels = *pick(&portable::head_loss, &avx2::head_loss, &avx512::head_loss);
+  for (const auto& attrs : objectives) {
+    std::vector<float> logits;
+    for (int i = 0; i < 517; ++i) logits.push_back(std::sin(static_cast<float>(i)) * 3);
+    auto n = static_cast<int64_t>(logits.size());
+    RowTarget target{99, attrs.label_smoothing, attrs.z_loss};
+    auto d = logits, lost = logits;
+    std::vector<bf16> low(logits.size());
+    double loss = kernels.gradient_f32(d.data(), n, target, 0.37).loss;
+    EXPECT_EQ(kernels.gradient_bf16(lost.data(), n, target, 0.37, low.data()).loss, loss);
+    for (size_t i = 0; i < d.size(); ++i) EXPECT_EQ(low[i].bits, bf16(d[i]).bits) << i;
   }
 }
 
