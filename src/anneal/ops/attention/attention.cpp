@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "anneal/base/rng.hpp"
+
 namespace anneal {
 namespace {
 
@@ -18,8 +20,20 @@ void check_packed(const OpCall& call, size_t input) {
                 ", expected ", attrs.packed_columns(), " columns");
 }
 
+// With dropout, and only then, the call has the sample that its first sequence is.
+void check_dropout(const OpCall& call, size_t first_sample) {
+  const auto& attrs = attrs_of(call);
+  ANNEAL_ASSERT(attrs.dropout >= 0 && attrs.dropout < 1, "dropout ", attrs.dropout);
+  ANNEAL_ASSERT(call.has(first_sample) == (attrs.dropout > 0), "dropout ", attrs.dropout,
+                " and first_sample do not agree");
+  if (call.has(first_sample))
+    ANNEAL_ASSERT(call.input(first_sample) == (TensorType{DType::i64, {}}), "first_sample ",
+                  call.input(first_sample));
+}
+
 std::vector<TensorType> infer(const OpCall& call) {
   check_packed(call, 0);
+  check_dropout(call, 1);
   const auto& attrs = attrs_of(call);
   const Shape& shape = call.input(0).shape;
   return {{DType::f32, {shape[0], shape[1], attrs.heads * attrs.head_dim}},
@@ -28,6 +42,7 @@ std::vector<TensorType> infer(const OpCall& call) {
 
 std::vector<TensorType> infer_grad(const OpCall& call) {
   check_packed(call, 1);
+  check_dropout(call, 4);
   const auto& attrs = attrs_of(call);
   const Shape& shape = call.input(1).shape;
   Shape out{shape[0], shape[1], attrs.heads * attrs.head_dim};
@@ -51,6 +66,25 @@ struct Packed {
   int64_t value_head(int64_t head) const { return key_head(head) + attrs.kv_heads; }
 };
 
+// What each weight is multiplied by.
+struct WeightFactors {
+  const AttentionAttrs& attrs;
+  int64_t positions;
+  int64_t first_sample;
+  double operator()(int64_t b, int64_t h, int64_t t, int64_t s) const {
+    if (attrs.dropout == 0) return 1;
+    int64_t e = (h * positions + t) * ((positions + 3) / 4 * 4) + s;
+    auto words =
+        philox(attrs.key, static_cast<uint64_t>(e / 4), static_cast<uint64_t>(first_sample + b));
+    auto uniform = static_cast<double>(uniform_float(words[static_cast<size_t>(e % 4)]));
+    return uniform >= attrs.dropout ? 1 / (1 - attrs.dropout) : 0;
+  }
+};
+
+int64_t sample_in(std::span<const RefTensor* const> in, size_t i) {
+  return in.size() > i && in[i] ? static_cast<int64_t>(in[i]->data[0]) : 0;
+}
+
 double dot(const double* a, const double* b, int64_t n) {
   double sum = 0;
   for (int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
@@ -61,6 +95,7 @@ void reference(const OpCall& call, std::span<const RefTensor* const> in, std::sp
   const auto& attrs = attrs_of(call);
   int64_t batch = call.input(0).shape[0], positions = call.input(0).shape[1];
   Packed at{attrs, positions};
+  WeightFactors factor{attrs, positions, sample_in(in, 1)};
   const double* qkv = in[0]->data.data();
   std::vector<double> score(static_cast<size_t>(positions));
   for (int64_t b = 0; b < batch; ++b)
@@ -78,7 +113,7 @@ void reference(const OpCall& call, std::span<const RefTensor* const> in, std::sp
         out[1].data[static_cast<size_t>((b * attrs.heads + h) * positions + t)] = lse;
         double* row = out[0].data.data() + ((b * positions + t) * attrs.heads + h) * attrs.head_dim;
         for (int64_t s = 0; s <= t; ++s) {
-          double p = std::exp(score[static_cast<size_t>(s)] - lse);
+          double p = std::exp(score[static_cast<size_t>(s)] - lse) * factor(b, h, t, s);
           const double* v = qkv + at(b, s, at.value_head(h));
           for (int64_t d = 0; d < attrs.head_dim; ++d) row[d] += p * v[d];
         }
@@ -90,6 +125,7 @@ void reference_grad(const OpCall& call, std::span<const RefTensor* const> in,
   const auto& attrs = attrs_of(call);
   int64_t batch = call.input(1).shape[0], positions = call.input(1).shape[1], D = attrs.head_dim;
   Packed at{attrs, positions};
+  WeightFactors factor{attrs, positions, sample_in(in, 4)};
   const double* qkv = in[1]->data.data();
   double* dqkv = out[0].data.data();
   for (int64_t b = 0; b < batch; ++b)
@@ -104,11 +140,13 @@ void reference_grad(const OpCall& call, std::span<const RefTensor* const> in,
         for (int64_t s = 0; s <= t; ++s) {
           const double* k = qkv + at(b, s, at.key_head(h));
           double p = std::exp(attrs.scale * dot(q, k, D) - lse);
-          double ds = attrs.scale * p * (dot(dy, qkv + at(b, s, at.value_head(h)), D) - delta);
+          double f = factor(b, h, t, s);
+          double dp = f * dot(dy, qkv + at(b, s, at.value_head(h)), D);
+          double ds = attrs.scale * p * (dp - delta);
           double* dk = dqkv + at(b, s, at.key_head(h));
           double* dv = dqkv + at(b, s, at.value_head(h));
           for (int64_t d = 0; d < D; ++d) {
-            dv[d] += p * dy[d];
+            dv[d] += f * p * dy[d];
             dq[d] += ds * k[d];
             dk[d] += ds * q[d];
           }
@@ -118,8 +156,11 @@ void reference_grad(const OpCall& call, std::span<const RefTensor* const> in,
 
 std::vector<Value> vjp(const VjpContext& c) {
   ANNEAL_ASSERT(c.grads[0] && !c.grads[1], "a gradient flows into attention's first output only");
-  return {c.b.emit1(attention_grad_op(), {c.grads[0], c.inputs[0], c.outputs[0], c.outputs[1]},
-                    c.call.attrs)};
+  std::vector<Value> inputs = {c.grads[0], c.inputs[0], c.outputs[0], c.outputs[1]};
+  if (c.call.has(1)) inputs.push_back(c.inputs[1]);
+  std::vector<Value> gradients(c.inputs.size());
+  gradients[0] = c.b.emit1(attention_grad_op(), inputs, c.call.attrs);
+  return gradients;
 }
 
 // `products` matrix products over the visible half of the scores.
@@ -129,7 +170,8 @@ Cost products_cost(const OpCall& call, const Shape& packed, double products) {
   Cost cost;
   cost.flops = products * 2 * static_cast<double>(packed[0] * attrs.heads * attrs.head_dim) *
                positions * (positions + 1) / 2;
-  for (const auto& type : call.in) cost.bytes += static_cast<double>(type->bytes());
+  for (const auto& type : call.in)
+    if (type) cost.bytes += static_cast<double>(type->bytes());
   for (const auto& type : call.out) cost.bytes += static_cast<double>(type.bytes());
   return cost;
 }
@@ -174,7 +216,7 @@ Cost cost_grad(const OpCall& call) { return products_cost(call, call.input(1).sh
 const OpDef& attention_op() {
   static const OpDef op = {.name = "attention",
                            .min_inputs = 1,
-                           .max_inputs = 1,
+                           .max_inputs = 2,
                            .infer = infer,
                            .reference = reference,
                            .vjp = vjp,
@@ -188,7 +230,7 @@ const OpDef& attention_op() {
 const OpDef& attention_grad_op() {
   static const OpDef op = {.name = "attention_grad",
                            .min_inputs = 4,
-                           .max_inputs = 4,
+                           .max_inputs = 5,
                            .infer = infer_grad,
                            .reference = reference_grad,
                            .cost = cost_grad,
@@ -198,8 +240,10 @@ const OpDef& attention_grad_op() {
   return op;
 }
 
-Value attention(Builder& b, Value qkv, const AttentionAttrs& attrs) {
-  return b.emit(attention_op(), {qkv}, Attrs::of(attrs))[0];
+Value attention(Builder& b, Value qkv, const AttentionAttrs& attrs, Value first_sample) {
+  std::vector<Value> inputs = {qkv};
+  if (attrs.dropout > 0) inputs.push_back(first_sample);
+  return b.emit(attention_op(), inputs, Attrs::of(attrs))[0];
 }
 
 }  // namespace anneal

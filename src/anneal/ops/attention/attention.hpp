@@ -11,10 +11,13 @@ struct AttentionAttrs {
   int64_t kv_heads = 1;  // Hkv, which divides H
   int64_t head_dim = 1;  // D
   double scale = 1;      // of the scores; 1/sqrt(D) in most models
+  double dropout = 0;    // probability that a weight becomes zero, in [0, 1)
+  uint64_t key = 0;      // names the random stream of dropout
   bool operator==(const AttentionAttrs&) const = default;
   void print(std::ostream& out) const {
     out << "heads=" << heads << " kv_heads=" << kv_heads << " head_dim=" << head_dim
         << " scale=" << scale;
+    if (dropout > 0) out << " dropout=" << dropout << " key=" << key;
   }
   int64_t group() const { return heads / kv_heads; }
   int64_t packed_columns() const { return (heads + 2 * kv_heads) * head_dim; }
@@ -23,13 +26,17 @@ struct AttentionAttrs {
 // Causal attention with grouped queries (Vaswani et al. 2017; Ainslie et al. 2023). For query t of
 // every head: out = Σ_{s≤t} softmax_s(scale·q_t·k_s)·v_s. Computed tile by tile with a running
 // maximum (Dao et al., "FlashAttention", 2022): no buffer has two context-length dimensions.
-// Input: qkv [B,T,(H+2·Hkv)·D]. Outputs: out [B,T,H·D]; lse f32 [B,H,T], the log of each softmax's
-// denominator, which the gradient needs. A gradient may flow into out only.
+// With dropout, weight softmax_s of sample first_sample + b, head h, query t is multiplied by 0 or
+// 1/(1 − dropout): it is element (h·T + t)·T' + s of the stream, T' being T rounded up to a
+// multiple of 4, kept or not as ops/dropout states. The denominator counts all weights. Inputs: qkv
+// [B,T,(H+2·Hkv)·D]; with dropout first_sample, an i64 scalar. Outputs: out [B,T,H·D]; lse f32
+// [B,H,T], the log of each softmax's denominator, which the gradient needs. A gradient may flow
+// into out only.
 const OpDef& attention_op();
-Value attention(Builder& b, Value qkv, const AttentionAttrs& attrs);
+Value attention(Builder& b, Value qkv, const AttentionAttrs& attrs, Value first_sample = {});
 
-// Gradient of attention, with the same attributes. Inputs: dout [B,T,H·D], qkv, out, lse. Output:
-// dqkv [B,T,(H+2·Hkv)·D].
+// Gradient of attention, with the same attributes. Inputs: dout [B,T,H·D], qkv, out, lse; with
+// dropout first_sample. Output: dqkv [B,T,(H+2·Hkv)·D].
 const OpDef& attention_grad_op();
 
 }  // namespace anneal

@@ -1,5 +1,6 @@
 #include "anneal/device/cpu/math.hpp"
 #include "anneal/device/cpu/simd.hpp"
+#include "anneal/device/cpu/simd_philox.hpp"
 #include "anneal/device/cpu/simd_product.hpp"
 #include "anneal/device/cpu/simd_transpose.hpp"
 #include "anneal/ops/attention/kernel.hpp"
@@ -75,6 +76,20 @@ void store_rows(const float* from, int64_t from_stride, const AttentionRows& to,
     });
 }
 
+// Calls f(v, factor) with what the weights of vector v of a row are multiplied by, for `vectors` of
+// them.
+template <class F>
+[[gnu::always_inline]] inline void for_drop_factors(const AttentionDropout& d, int64_t group,
+                                                    int64_t r, int64_t vectors, F&& f) {
+  int64_t head = d.head + r % group, position = d.position + r / group;
+  int64_t e = (head * d.positions + position) * d.row + d.key;
+  for (int64_t v = 0; v < vectors; v += mask_vectors) {
+    vf factors[mask_vectors];
+    drop_factors(d.stream, d.sample, e + v * width, d.threshold, d.scale, factors);
+    for (int i = 0; i < mask_vectors && v + i < vectors; ++i) f(v + i, factors[i]);
+  }
+}
+
 // Rows r0 … r0+M-1 of a tile: scores, running softmax, then the product with the values.
 template <int M>
 [[gnu::always_inline]] inline void forward_rows(const AttentionForwardTile& t, int64_t r0) {
@@ -126,6 +141,10 @@ template <int M>
       store(s + v * width, p);
       total += p;
     }
+    if (t.dropout.threshold > 0)
+      for_drop_factors(t.dropout, t.q.group, r0 + m, vectors, [&](int64_t v, vf factor) {
+        store(s + v * width, load(s + v * width) * factor);
+      });
     t.largest[r0 + m] = new_largest[m];
     t.sum[r0 + m] = t.sum[r0 + m] * shrink[m] + hsum(total);
   }
@@ -181,20 +200,34 @@ template <int M>
     for (int64_t v = vectors; v < t.ld / width; ++v) store(scores + m * t.ld + v * width, vf{});
 }
 
-// scores = scores·(dout·vᵀ − delta): the gradient of the scores before scaling.
+// dropped = scores times the factors of dropout.
+void drop(const AttentionBackwardTile& t) {
+  for (int64_t r = 0; r < t.rows; ++r) {
+    const float* scores = t.scores + r * t.ld;
+    float* dropped = t.dropped + r * t.ld;
+    for_drop_factors(t.dropout, 1, r, t.ld / width, [&](int64_t v, vf factor) {
+      store(dropped + v * width, load(scores + v * width) * factor);
+    });
+  }
+}
+
+// scores = scores·(f·dout·vᵀ − delta): the gradient of the scores before scaling; f are the factors
+// of dropout, or 1.
 template <int M>
 [[gnu::always_inline]] inline void score_gradients(const AttentionBackwardTile& t, int64_t r0) {
   int64_t keys = at_most(t.keys, t.visible + r0 + M - 1);
   if (keys <= 0) return;
-  float* scores = t.scores + r0 * t.ld;
   for_panels(vectors_of(keys), [&](int64_t v, auto n_vectors) {
     constexpr int N = n_vectors;
     vf acc[M][N] = {};
     multiply(t.dout + r0 * t.padded, t.padded, 1, t.vt + v * width, t.ld, t.dim, acc);
     for (int m = 0; m < M; ++m)
       for (int n = 0; n < N; ++n) {
-        float* s = scores + m * t.ld + (v + n) * width;
-        store(s, load(s) * (acc[m][n] - t.delta[r0 + m]));
+        int64_t at = (r0 + m) * t.ld + (v + n) * width;
+        vf dp = acc[m][n];
+        // A weight of 0 has no gradient, dropped or not.
+        if (t.dropped) dp = select(load(t.dropped + at) > 0.0f, dp * t.dropout.scale, vf{});
+        store(t.scores + at, load(t.scores + at) * (dp - t.delta[r0 + m]));
       }
   });
 }
@@ -217,21 +250,22 @@ template <int M>
 }
 
 // out[keys] (+)= scoresᵀ·b, b being [rows][padded].
-void add_by_key(const AttentionBackwardTile& t, const float* b, float* out) {
+void add_by_key(const AttentionBackwardTile& t, const float* scores, const float* b, float* out) {
   for_row_groups(t.keys, [&](int64_t key, auto count) {
     // The first row that sees `key`.
     int64_t row = key - t.visible + 1;
     row = row < 0 ? 0 : at_most(row, t.rows);
-    add_product<count>(t.scores + row * t.ld + key, 1, t.ld, b + row * t.padded, t.padded,
+    add_product<count>(scores + row * t.ld + key, 1, t.ld, b + row * t.padded, t.padded,
                        t.rows - row, t.first_dkdv, out + key * t.padded, t.padded);
   });
 }
 
 void backward(const AttentionBackwardTile& t) {
   for_row_groups(t.rows, [&](int64_t r, auto count) { probabilities<count>(t, r); });
-  if (t.dv) add_by_key(t, t.dout, t.dv);
+  if (t.dropped) drop(t);
+  if (t.dv) add_by_key(t, t.dropped ? t.dropped : t.scores, t.dout, t.dv);
   for_row_groups(t.rows, [&](int64_t r, auto count) { score_gradients<count>(t, r); });
-  if (t.dk) add_by_key(t, t.q, t.dk);
+  if (t.dk) add_by_key(t, t.scores, t.q, t.dk);
   if (!t.dq) return;
   for_row_groups(t.rows, [&](int64_t r, auto count) {
     constexpr int M = count;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <cmath>
 
+#include "anneal/ops/attention/cpu.hpp"
 #include "anneal/ops/testing/op_check.hpp"
 
 namespace anneal {
@@ -57,6 +58,78 @@ OpCase backward_case(int64_t batch, int64_t positions, const AttentionAttrs& att
   c.low_outputs = bit(0);
   c.gradient = false;
   return c;
+}
+
+// The same with dropped weights; the batch starts at a sample of its own.
+OpCase with_dropout(OpCase c, double p, double first_sample) {
+  auto attrs = c.attrs.as<AttentionAttrs>();
+  attrs.dropout = p;
+  attrs.key = 0x123456789abcdefull;
+  c.attrs = Attrs::of(attrs);
+  c.name += str(" dropout ", p);
+  auto last = static_cast<int>(c.in.size());
+  c.in.push_back(TensorType{DType::i64, {}});
+  c.fill = [fill = c.fill, last, first_sample](int i, RefTensor& t) {
+    if (i == last)
+      t.data[0] = first_sample;
+    else if (fill)
+      fill(i, t);
+  };
+  return c;
+}
+
+TEST(Attention, DropoutOfWeights) {
+  for (int64_t dim : {6, 64, 80})
+    for (int64_t positions : {1, 7, 64, 131}) {
+      check(with_dropout(forward_case(2, positions, attrs_of(2, 2, dim)), 0.3, 5));
+      check(with_dropout(backward_case(2, positions, attrs_of(2, 2, dim)), 0.3, 5));
+    }
+  check(with_dropout(forward_case(1, 51, attrs_of(6, 2, 16)), 0.5, 5e9));
+  check(with_dropout(backward_case(1, 51, attrs_of(6, 2, 16)), 0.5, 5e9));
+  check(with_dropout(backward_case(4, 75, attrs_of(4, 2, 64)), 0.1, 0));
+}
+
+// Values of one and equal scores: each output is the sum of its factors over their number.
+std::vector<float> mean_factors(int64_t samples, int64_t first, double p) {
+  constexpr int64_t positions = 64, heads = 2, dim = 8;
+  auto attrs = attrs_of(heads, heads, dim);
+  attrs.dropout = p;
+  attrs.key = 77;
+  OpCall call{.attrs = Attrs::of(attrs),
+              .in = {TensorType{DType::f32, {samples, positions, attrs.packed_columns()}},
+                     TensorType{DType::i64, {}}}};
+  call.out = attention_op().infer(call);
+  std::vector<float> qkv(static_cast<size_t>(call.in[0]->shape.elements()), 1.0f);
+  std::vector<float> out(static_cast<size_t>(call.out[0].shape.elements()));
+  std::vector<float> lse(static_cast<size_t>(call.out[1].shape.elements()));
+  auto kernel = make_attention_kernel(call);
+  std::vector<std::byte> workspace(static_cast<size_t>(kernel->workspace_bytes()) + 64);
+  const void* in[] = {qkv.data(), &first};
+  void* outputs[] = {out.data(), lse.data()};
+  kernel->run({in, outputs, workspace.data()});
+  return out;
+}
+
+TEST(Attention, DropoutKeepsTheExpectation) {
+  for (double p : {0.1, 0.5}) {
+    auto out = mean_factors(8, 3, p);
+    // Row t has t + 1 weights of variance p/(1 − p): Σ over rows of the variance of their mean.
+    double sum = 0, variance = 0;
+    for (size_t i = 0; i < out.size(); i += 8) {
+      auto t = static_cast<double>(i / 16 % 64);
+      sum += out[i] - 1;
+      variance += p / (1 - p) / (t + 1);
+    }
+    EXPECT_NEAR(sum, 0, 4 * std::sqrt(variance)) << p;
+    EXPECT_GT(variance, 1);
+  }
+}
+
+TEST(Attention, DropoutDoesNotDependOnTheCutOfTheBatch) {
+  auto whole = mean_factors(4, 10, 0.4), first = mean_factors(2, 10, 0.4);
+  auto second = mean_factors(2, 12, 0.4);
+  first.insert(first.end(), second.begin(), second.end());
+  EXPECT_EQ(whole, first);
 }
 
 TEST(Attention, OddLengthsAndHeadSizes) {

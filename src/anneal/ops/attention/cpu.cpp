@@ -31,6 +31,10 @@ std::unique_ptr<Kernel> make_attention_kernel(const OpCall& call) {
               .start = 0,
               .present = positions,
               .lse = args.output<float>(1) + (b * attrs.heads + head) * positions};
+          if (attrs.dropout > 0) {
+            heads.dropout = dropout_of(attrs, positions, *args.input<int64_t>(1) + b);
+            heads.dropout.head = head;
+          }
           heads.q.group = heads.out.group = tiling.heads;
           heads.q.inner = heads.out.inner = dim;
           attend(tiling, heads, tile, floats);

@@ -28,6 +28,7 @@ class AttentionGradKernel final : public Kernel {
     AttentionRows q, k, v, dout, dq, dk, dv;
     const float* lse;
     const float* delta;
+    AttentionDropout dropout;
   };
   Head head(const KernelArgs& args, int64_t b, int64_t h) const;
   int64_t tile_rows(int64_t tile) const { return std::min(tile_, positions_ - tile * tile_); }
@@ -61,7 +62,7 @@ AttentionGradKernel::AttentionGradKernel(const OpCall& call)
       dqkv_(call.out[0].dtype) {
   tile_ = padded_ > 64 && padded_ <= 128 ? 16 : 32;
   tiles_ = (positions_ + tile_ - 1) / tile_;
-  int64_t scratch = 7 * tile_ * padded_ + tile_ * tile_;
+  int64_t scratch = 7 * tile_ * padded_ + (attrs_.dropout > 0 ? 2 : 1) * tile_ * tile_;
   delta_floats_ = round_up(batch_ * attrs_.heads * positions_, 16);
   int64_t owners = batch_ * attrs_.kv_heads;
   single_visit_ = owners >= 6 || tiles_ == 1;
@@ -83,6 +84,11 @@ AttentionGradKernel::Head AttentionGradKernel::head(const KernelArgs& args, int6
     return rows_at(data, dtype, b * positions_ * columns + column_head * dim, columns);
   };
   int64_t row = (b * attrs_.heads + h) * positions_;
+  AttentionDropout dropout;
+  if (attrs_.dropout > 0) {
+    dropout = dropout_of(attrs_, positions_, *args.input<int64_t>(4) + b);
+    dropout.head = h;
+  }
   return {.q = packed(args.in[1], qkv_, h),
           .k = packed(args.in[1], qkv_, key_head),
           .v = packed(args.in[1], qkv_, value_head),
@@ -92,7 +98,8 @@ AttentionGradKernel::Head AttentionGradKernel::head(const KernelArgs& args, int6
           .dk = packed(args.out[0], dqkv_, key_head),
           .dv = packed(args.out[0], dqkv_, value_head),
           .lse = args.input<float>(3) + row,
-          .delta = reinterpret_cast<const float*>(args.workspace) + row};
+          .delta = reinterpret_cast<const float*>(args.workspace) + row,
+          .dropout = dropout};
 }
 
 void AttentionGradKernel::compute_delta(const KernelArgs& args) const {
@@ -120,6 +127,7 @@ AttentionBackwardTile AttentionGradKernel::carve(float* scratch) const {
   AttentionBackwardTile t{.dim = attrs_.head_dim, .padded = padded_, .ld = tile_};
   t.q = take(rows), t.dout = take(rows), t.k = take(rows), t.kt = take(rows), t.vt = take(rows);
   t.dk = take(rows), t.dv = take(rows), t.scores = take(tile_ * tile_);
+  if (attrs_.dropout > 0) t.dropped = take(tile_ * tile_);
   return t;
 }
 
@@ -147,6 +155,9 @@ void AttentionGradKernel::visit_keys(const KernelArgs& args, int64_t b, int64_t 
       t.visible = query + 1 - key;
       t.lse = operands.lse + query;
       t.delta = operands.delta + query;
+      t.dropout = operands.dropout;
+      t.dropout.position = query;
+      t.dropout.key = key;
       kernels_.load_rows(operands.q, query, t.rows, dim, scale, q, padded_);
       kernels_.load_rows(operands.dout, query, t.rows, dim, 1.0f, dout, padded_);
       if (with_dq && dq_floats_ > 0) {
@@ -180,6 +191,8 @@ void AttentionGradKernel::visit_queries(const KernelArgs& args, int64_t b, int64
   t.rows = tile_rows(tile);
   t.lse = operands.lse + query;
   t.delta = operands.delta + query;
+  t.dropout = operands.dropout;
+  t.dropout.position = query;
   t.dq = t.dk;
   t.dq_stride = padded_;
   t.dk = t.dv = nullptr;
@@ -189,6 +202,7 @@ void AttentionGradKernel::visit_queries(const KernelArgs& args, int64_t b, int64
     int64_t key = key_tile * tile_;
     t.keys = tile_rows(key_tile);
     t.visible = query + 1 - key;
+    t.dropout.key = key;
     t.first_dq = key_tile == 0;
     kernels_.load_transposed(operands.k, key, t.keys, dim, const_cast<float*>(t.kt), tile_);
     kernels_.load_transposed(operands.v, key, t.keys, dim, const_cast<float*>(t.vt), tile_);

@@ -1,6 +1,7 @@
 #include "anneal/ops/attention/forward.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "anneal/device/cpu/isa.hpp"
@@ -34,6 +35,16 @@ int64_t ForwardTiling::scratch_floats() const {
   return fixed_floats(padded, keys) + rows * padded + 2 * round_up(rows, 16);
 }
 
+AttentionDropout dropout_of(const AttentionAttrs& attrs, int64_t positions, int64_t sample) {
+  return {.stream = attrs.key,
+          .sample = static_cast<uint64_t>(sample),
+          // uniform < dropout in multiples of 2^-24.
+          .threshold = static_cast<uint32_t>(std::ceil(attrs.dropout * 0x1p24)),
+          .scale = static_cast<float>(1 / (1 - attrs.dropout)),
+          .positions = positions,
+          .row = round_up(positions, 4)};
+}
+
 void attend(const ForwardTiling& tiling, const ForwardHeads& heads, int64_t tile, float* scratch) {
   const auto& kernels = *pick(&portable::attention, &avx2::attention, &avx512::attention);
   int64_t dim = tiling.attrs.head_dim, padded = tiling.padded;
@@ -64,6 +75,8 @@ void attend(const ForwardTiling& tiling, const ForwardHeads& heads, int64_t tile
                          .sum_v = take(rows * padded),
                          .largest = take(rows),
                          .sum = take(rows)};
+  t.dropout = heads.dropout;
+  t.dropout.position += position;
   std::fill_n(t.sum_v, rows * padded, 0.0f);
   std::fill_n(t.largest, rows, -std::numeric_limits<float>::infinity());
   std::fill_n(t.sum, rows, 0.0f);
@@ -73,6 +86,7 @@ void attend(const ForwardTiling& tiling, const ForwardHeads& heads, int64_t tile
   for (int64_t key = 0; key < end; key += tiling.keys) {
     t.keys = std::min(tiling.keys, end - key);
     t.visible = first_row_sees - key;
+    t.dropout.key = key;
     kernels.load_transposed(heads.k, key, t.keys, dim, kt, t.ld);
     kernels.load_rows(heads.v, key, t.keys, dim, 1.0f, v, padded);
     int64_t next = key + tiling.keys, next_count = std::min(tiling.keys, end - next);

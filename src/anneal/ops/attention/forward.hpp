@@ -47,10 +47,14 @@ struct ForwardHeads {
   AttentionRows k;
   AttentionRows v;
   AttentionRows out;
-  int64_t start = 0;     // keys before the first query's own
-  int64_t present = 0;   // keys that may be read
-  float* lse = nullptr;  // [heads][positions], or null
+  AttentionDropout dropout{};  // position and key are the tile's to fill in
+  int64_t start = 0;           // keys before the first query's own
+  int64_t present = 0;         // keys that may be read
+  float* lse = nullptr;        // [heads][positions], or null
 };
+
+// The stream of one sequence's weights, from head 0, position 0 and key 0.
+AttentionDropout dropout_of(const AttentionAttrs& attrs, int64_t positions, int64_t sample);
 
 void attend(const ForwardTiling& tiling, const ForwardHeads& heads, int64_t tile, float* scratch);
 

@@ -17,6 +17,18 @@ struct AttentionRows {
   int64_t inner = 0;
 };
 
+// Which weights are dropped: that of row r and key k of the tile is element
+// ((head + r % group)·positions + position + r / group)·row + key + k of sample `sample`'s stream.
+struct AttentionDropout {
+  uint64_t stream = 0;  // the key of the random stream
+  uint64_t sample = 0;
+  uint32_t threshold = 0;                   // of 2^24; 0: nothing is dropped
+  float scale = 1;                          // of what is kept
+  int64_t positions = 0;                    // in a sequence
+  int64_t row = 0;                          // positions, rounded up to a multiple of 4
+  int64_t head = 0, position = 0, key = 0;  // of row 0 and key 0; key is a multiple of 4
+};
+
 // Query rows against one tile of keys. Row lengths of f32 tiles are multiples of 16, so that loops
 // run over whole vectors: `padded` is head_dim rounded up, `ld` the keys of a full tile. What is in
 // the padding does not matter but is initialised.
@@ -33,6 +45,7 @@ struct AttentionForwardTile {
   const float* v = nullptr;   // [keys][padded]
   float* q_block = nullptr;   // scratch [6][padded]
   float* scores = nullptr;    // scratch [6][ld]
+  AttentionDropout dropout;
   // The running state of each row, with the largest score so far: Σ exp(score − largest)·v, the
   // largest, and Σ exp(score − largest). A row must see a key of the first tile it meets.
   float* sum_v = nullptr;    // [rows][padded], from 0
@@ -55,7 +68,9 @@ struct AttentionBackwardTile {
   const float* lse = nullptr;    // [rows]
   const float* delta = nullptr;  // [rows], Σ dout·out
   float* scores = nullptr;       // scratch [rows][ld]
-  float* dk = nullptr;           // [keys][padded], with dv; null where not wanted
+  float* dropped = nullptr;      // scratch [rows][ld], with dropout
+  AttentionDropout dropout;
+  float* dk = nullptr;  // [keys][padded], with dv; null where not wanted
   float* dv = nullptr;
   float* dq = nullptr;  // rows of dq_stride, `padded` columns are written; null where not wanted
   int64_t dq_stride = 0;
