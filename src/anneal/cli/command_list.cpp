@@ -13,6 +13,7 @@ Command eval_command();
 Command generate_command();
 Command plan_command();
 Command profile_command();
+Command report_command();
 Command tokenizer_decode_command();
 Command tokenizer_encode_command();
 Command tokenizer_train_command();
@@ -39,6 +40,7 @@ std::vector<Command> all_commands() {
       data_prepare_command(),
       data_inspect_command(),
       profile_command(),
+      report_command(),
       bench_step_command(),
       bench_kernels_command(),
       docs_config_command(),

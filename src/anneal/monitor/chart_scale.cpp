@@ -47,6 +47,10 @@ std::string log_text(double value) {
 
 }  // namespace
 
+bool shows(const ChartAxis& axis, double value) {
+  return std::isfinite(value) && (!axis.log || value > 0) && !(axis.most && value > *axis.most);
+}
+
 ChartScale::ChartScale(const ChartAxis& axis, double low, double high, bool padded, int most)
     : log_(axis.log), label_(axis.label) {
   if (low > high) return;
@@ -70,8 +74,6 @@ ChartScale::ChartScale(const ChartAxis& axis, double low, double high, bool padd
   else
     linear_ticks(unit.size, unit.suffix, most);
 }
-
-bool ChartScale::shows(double value) const { return std::isfinite(value) && (!log_ || value > 0); }
 
 double ChartScale::at(double value) const {
   return ((log_ ? std::log10(value) : value) - low_) / (high_ - low_);

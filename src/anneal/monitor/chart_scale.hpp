@@ -12,6 +12,9 @@ struct ChartTick {
   std::string text;
 };
 
+// Whether the axis can show this value.
+bool shows(const ChartAxis& axis, double value);
+
 // An axis with its range: where a value lies, and which ticks it has.
 class ChartScale {
  public:
@@ -19,8 +22,6 @@ class ChartScale {
   // air around them where `padded`. At most `most` ticks.
   ChartScale(const ChartAxis& axis, double low, double high, bool padded, int most);
 
-  // Whether the scale can show this value.
-  bool shows(double value) const;
   // Share of the axis's length: 0 at its beginning, 1 at its end.
   double at(double value) const;
   const std::vector<ChartTick>& ticks() const { return ticks_; }

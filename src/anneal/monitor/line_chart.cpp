@@ -28,7 +28,7 @@ constexpr std::string_view css = R"(.line-chart text {
 .line-chart .grid { stroke: #e4e7ea; stroke-width: 1; }
 .line-chart .axis { stroke: #8b939c; stroke-width: 1; }
 .line-chart .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
-.line-chart .faint { stroke-width: 1; stroke-opacity: 0.3; }
+.line-chart .faint { stroke-width: 1; stroke-opacity: 0.22; }
 .line-chart .dashed { stroke-dasharray: 6 4; }
 )";
 
@@ -117,9 +117,6 @@ class Drawing {
   // The ranges of the axes; the width of the ticks' texts decides where the plot begins.
   void measure() {
     Extent xs, ys;
-    const auto shows = [](const ChartAxis& axis, double v) {
-      return std::isfinite(v) && (!axis.log || v > 0);
-    };
     for (const auto& series : chart_.series)
       for (const auto& point : series.points)
         if (shows(chart_.x, point.x) && shows(chart_.y, point.y)) {
@@ -177,7 +174,7 @@ class Drawing {
     PixelLines lines;
     bool gap = true;
     for (const auto& point : series.points) {
-      if (!x_.shows(point.x) || !y_.shows(point.y)) {
+      if (!shows(chart_.x, point.x) || !shows(chart_.y, point.y)) {
         gap = true;
         continue;
       }
@@ -187,8 +184,10 @@ class Drawing {
     }
     const std::string data = path_data(lines);
     if (!data.empty()) svg_.path(data, line_class(index));
+    // What a cut leaves of a line is no point of its own.
+    const bool lonely = !chart_.y.most || series.points.size() == 1;
     for (const auto& line : lines)
-      if (series.markers || line.size() == 1)
+      if (series.markers || (line.size() == 1 && lonely))
         for (const auto& point : thinned(line))
           svg_.circle(point.x, point.y, series.faint ? 1.5 : 2.8, dot_class(index));
   }

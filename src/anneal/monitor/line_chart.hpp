@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,8 +20,9 @@ enum class AxisKind { number, seconds, bytes, share };
 struct ChartAxis {
   std::string label;
   AxisKind kind = AxisKind::number;
-  bool log = false;        // values that are not positive are then left out
-  bool from_zero = false;  // the axis begins at 0 where it is not logarithmic
+  bool log = false;            // values that are not positive are then left out
+  bool from_zero = false;      // the axis begins at 0 where it is not logarithmic
+  std::optional<double> most;  // larger values are left out
 };
 
 struct LineSeries {

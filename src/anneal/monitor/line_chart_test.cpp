@@ -93,6 +93,14 @@ TEST(LineChart, GapsBreakTheLineAndLonelyPointsAreDots) {
   EXPECT_EQ(dots, 1);
 }
 
+TEST(LineChart, WhatIsAboveTheAxisIsCutWithoutATrace) {
+  LineChart chart{"", {"x"}, {"y"}, {{"a", line_of({1, 2, 900, 3, 900, 1, 2})}}};
+  chart.y.most = 10;
+  const std::string svg = line_chart_svg(chart);
+  EXPECT_TRUE(texts(svg, "tick-y").back() == "3.0") << texts(svg, "tick-y").back();
+  EXPECT_EQ(svg.find("<circle"), std::string::npos);
+}
+
 TEST(LineChart, OnePointAndEqualValuesHaveAnAxisAroundThem) {
   for (auto ys : {line_of({5}), line_of({5, 5, 5}), line_of({0}), line_of({-2, -2})}) {
     LineChart chart{"", {"x"}, {"y"}, {{"a", ys}}};
