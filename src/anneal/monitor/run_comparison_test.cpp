@@ -193,6 +193,7 @@ TEST(RunComparison, OtherMachinesAndUnknownSettingsAreSaid) {
 TEST(RunComparison, OneRunHasItsResultAsConclusion) {
   Compared c({named("a")});
   EXPECT_TRUE(contains(c.conclusion(), "a has a validation loss of 2.1150"));
+  EXPECT_TRUE(contains(c.conclusion(), " of training. It no longer improves: "));
 }
 
 TEST(RunComparison, WhatCannotBeComparedLeavesNoChoice) {

@@ -283,6 +283,17 @@ class Judge {
   std::vector<Finding> findings_;
 };
 
+// Of one run, the conclusion is what it reached and whether it still improves.
+void conclude_alone(std::vector<Finding>& findings, const std::string& label) {
+  findings.front().kind = Kind::conclusion;
+  const auto improvement =
+      std::find_if(findings.begin(), findings.end(),
+                   [](const Finding& finding) { return finding.topic == "improvement"; });
+  if (improvement == findings.end()) return;
+  findings.front().text += str(" It", improvement->text.substr(label.size()));
+  findings.erase(improvement);
+}
+
 }  // namespace
 
 std::vector<Finding> conclude(const std::vector<RunRecord>& runs,
@@ -291,7 +302,7 @@ std::vector<Finding> conclude(const std::vector<RunRecord>& runs,
   for (size_t i = 0; i < runs.size(); ++i)
     for (Finding& finding : find_in_run(runs[i], summaries[i]))
       findings.push_back(std::move(finding));
-  if (runs.size() == 1) findings.front().kind = Kind::conclusion;
+  if (runs.size() == 1) conclude_alone(findings, runs[0].label);
   return findings;
 }
 
