@@ -15,6 +15,7 @@ Command eval_command();
 Command generate_command();
 Command plan_command();
 Command profile_command();
+Command report_command();
 Command tokenizer_decode_command();
 Command tokenizer_encode_command();
 Command tokenizer_train_command();
@@ -41,6 +42,7 @@ std::vector<Command> all_commands() {
       data_prepare_command(),
       data_inspect_command(),
       profile_command(),
+      report_command(),
       bench_step_command(),
       bench_kernels_command(),
       bench_fusion_command(),

@@ -134,7 +134,8 @@ class MetricsWriter {
 std::string to_json(const MetricsEvent& event);
 
 // The event of one line; nothing if the line is not complete, valid JSON or its event is unknown.
-// Fields that are missing keep their defaults, unknown ones are skipped.
+// Fields that are missing keep their defaults, unknown ones are skipped; a floating-point field
+// that is null without a word in "not_finite" is not a number.
 std::optional<MetricsEvent> parse_metrics_line(std::string_view line);
 
 // All events of a metrics file in the file's order; lines that parse_metrics_line refuses are

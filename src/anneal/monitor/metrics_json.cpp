@@ -41,10 +41,12 @@ const double* non_finite(const std::optional<double>& value) {
 const double* non_finite(const auto&) { return nullptr; }
 
 void read_value(const Json& json, int64_t& value) {
-  if (json.is_number()) value = json.get<int64_t>();
+  // A fraction, or more than an integer holds, is none.
+  if (json.is_number_integer()) value = json.get<int64_t>();
 }
 void read_value(const Json& json, double& value) {
   if (json.is_number()) value = json.get<double>();
+  if (json.is_null()) value = NAN;
 }
 void read_value(const Json& json, std::optional<double>& value) {
   if (json.is_number()) value = json.get<double>();

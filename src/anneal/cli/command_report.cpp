@@ -1,0 +1,96 @@
+#include <unistd.h>
+#include <iostream>
+
+#include "anneal/base/file.hpp"
+#include "anneal/base/log.hpp"
+#include "anneal/cli/command.hpp"
+#include "anneal/cli/config_file.hpp"
+#include "anneal/cli/schema.hpp"
+#include "anneal/monitor/report_page.hpp"
+#include "anneal/train/run_folder.hpp"
+
+namespace anneal {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct ReportArguments {
+  std::vector<std::string> folders;
+  std::string out;
+  bool json = false;
+};
+
+constexpr int64_t largest_config = 1 << 24;  // bytes; far beyond what a run writes
+
+// Every key of the run's config. Without a readable one the metrics are still worth a report.
+void take_settings(const RunFolder& folder, RunSource& source) {
+  const std::string path = folder.config().string();
+  try {
+    if (!fs::is_regular_file(folder.config())) throw UsageError(str("[", path, "] is missing"));
+    const LoadedConfig loaded = parse_config(read_file(folder.config(), largest_config), path);
+    source.name = loaded.config.name;
+    for (const Key& key : config_keys())
+      source.settings.emplace_back(key.full_name(), key.value(loaded.config));
+  } catch (const Error& error) {
+    source.notes.push_back(str("Settings are not known: ", error.what(), "."));
+    log_warning(str("report without settings: ", error.what()));
+  }
+}
+
+RunRecord load_run(const std::string& path) {
+  const RunFolder folder{path};
+  if (!fs::is_directory(folder.root))
+    throw UsageError(str("[", path, "] there is no such folder (name the folder of a run, which ",
+                         "holds metrics.jsonl)"));
+  RunSource source;
+  source.folder = path;
+  take_settings(folder, source);
+  for (const char* name : {"trace.json", "flame.svg", "memory.svg"})
+    if (fs::exists(folder.root / name))
+      source.notes.push_back(str((folder.root / name).string(),
+                                 " shows where the time or the memory of a step goes "
+                                 "(anneal profile wrote it)."));
+  return read_run(std::move(source), folder.metrics());
+}
+
+void check_writable(const fs::path& out) {
+  const fs::path folder = out.has_parent_path() ? out.parent_path() : ".";
+  if (!fs::is_directory(folder) || ::access(folder.c_str(), W_OK) != 0 || fs::is_directory(out))
+    throw UsageError(str("[", out.string(), "] cannot be written (name another file with --out)"));
+}
+
+ExitCode report(const ReportArguments& arguments) {
+  ReportPage page;
+  for (const std::string& folder : arguments.folders) page.runs.push_back(load_run(folder));
+  label_runs(page.runs);
+  if (arguments.json) std::cout << report_json(page) << '\n';
+  if (arguments.json && arguments.out.empty()) return ExitCode::ok;
+  fs::path out = arguments.out;
+  if (out.empty())
+    out = page.runs.size() == 1 ? fs::path(arguments.folders[0]) / "report.html" : "report.html";
+  check_writable(out);
+  write_file_atomically(out, report_html(page));
+  log_info(str("written: ", out.string(), " (open it in a browser)"));
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+Command report_command() {
+  return {.name = "report",
+          .summary = "Compare runs, or describe one, as a page with conclusions and curves",
+          .example = "report runs/fp32 runs/bf16 --out comparison.html",
+          .setup = [](Arguments& a) {
+            auto arguments = std::make_shared<ReportArguments>();
+            a.positional("RUN_DIR", arguments->folders,
+                         "Folders of runs; the others are compared with the first");
+            a.option("--out", "FILE", arguments->out,
+                     "The HTML page (default: report.html in the run's folder, in the current one "
+                     "for several)");
+            a.flag("--json", arguments->json,
+                   "Print the numbers and sentences as JSON; the page is written only with --out");
+            return [arguments] { return report(*arguments); };
+          }};
+}
+
+}  // namespace anneal
