@@ -1,5 +1,7 @@
 #include "anneal/model/blocks.hpp"
 
+#include <cmath>
+
 #include "anneal/ops/elementwise/elementwise.hpp"
 #include "anneal/ops/matmul/matmul.hpp"
 #include "anneal/ops/norm/layernorm.hpp"
@@ -31,6 +33,15 @@ Value rmsnorm_block(Builder& b, const std::string& name, Value x, double eps) {
   ScopeGuard scope(b, name);
   Value gain = b.parameter("gain", {b.shape(x)[-1]}, Role::gain, {Init::Kind::ones});
   return rmsnorm(b, x, gain, eps);
+}
+
+Value mlp(Builder& b, const std::string& name, Value x, std::span<const int64_t> widths) {
+  for (size_t i = 0; i < widths.size(); ++i) {
+    if (i > 0) x = gelu(b, x);
+    double deviation = std::sqrt(2.0 / static_cast<double>(b.shape(x)[-1]));
+    x = linear(b, str(name, ".", i), x, widths[i], {.bias = true, .deviation = deviation});
+  }
+  return x;
 }
 
 Value squared_error(Builder& b, Value prediction, Value target, Value inv_count) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 
 #include "anneal/ir/builder.hpp"
 #include "anneal/model/config.hpp"
@@ -28,6 +29,10 @@ Value linear(Builder& b, const std::string& name, Value x, int64_t out,
 // LayerNorm with parameters NAME.gain and NAME.bias; RMSNorm with NAME.gain. x [..., C].
 Value layernorm_block(Builder& b, const std::string& name, Value x, double eps);
 Value rmsnorm_block(Builder& b, const std::string& name, Value x, double eps);
+
+// Linear layers NAME.0, NAME.1, … with biases and these widths, GELU between them; initial
+// deviation √(2/in). x [..., in] -> [..., last width].
+Value mlp(Builder& b, const std::string& name, Value x, std::span<const int64_t> widths);
 
 // Σ (prediction − target)² · inv_count, a scalar: the mean squared error where inv_count is 1 over
 // the number of elements of the whole batch.

@@ -5,6 +5,8 @@
 
 namespace anneal {
 
+struct Optimizer;
+
 struct OptimizerConfig {
   std::string kind = "adamw";  // sgd | adam | adamw | rmsprop | lamb | muon
   double lr = 6e-4;
@@ -17,6 +19,7 @@ struct OptimizerConfig {
   bool nesterov = false;
   double alpha = 0.99;
   bool centered = false;
+  const Optimizer* custom = nullptr;  // a rule of one's own, in place of that of `kind`
   bool operator==(const OptimizerConfig&) const = default;
 };
 

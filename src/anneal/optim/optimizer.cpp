@@ -42,6 +42,10 @@ const Optimizer& find_optimizer(const std::string& kind) {
   throw UsageError(str("[optimizer.kind] there is no optimizer named \"", kind, "\""));
 }
 
+const Optimizer& optimizer_of(const OptimizerConfig& config) {
+  return config.custom ? *config.custom : find_optimizer(config.kind);
+}
+
 OptimizerConfig recommended(const std::string& kind) {
   OptimizerConfig config;
   config.kind = kind;

@@ -73,6 +73,8 @@ struct Optimizer {
 std::span<const Optimizer* const> all_optimizers();
 // Throws UsageError naming optimizer.kind where there is none of that name.
 const Optimizer& find_optimizer(const std::string& kind);
+// The config's own rule, or else that of its kind.
+const Optimizer& optimizer_of(const OptimizerConfig& config);
 
 // A config of this kind with the numbers that its paper recommends.
 OptimizerConfig recommended(const std::string& kind);

@@ -185,6 +185,14 @@ TEST(Optimizer, RecommendedNumbersAreThoseOfTheKind) {
     EXPECT_EQ(recommended(std::string(o->kind)).kind, o->kind);
 }
 
+TEST(Optimizer, AConfigMayBringItsOwnRule) {
+  OptimizerConfig c;
+  EXPECT_EQ(&optimizer_of(c), &find_optimizer(c.kind));
+  const Optimizer own = find_optimizer("sgd");
+  c.custom = &own;
+  EXPECT_EQ(&optimizer_of(c), &own);
+}
+
 TEST(Optimizer, UnknownKindsAreRefused) { EXPECT_THROW(find_optimizer("adamx"), UsageError); }
 
 }  // namespace

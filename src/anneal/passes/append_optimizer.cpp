@@ -12,7 +12,7 @@ namespace anneal {
 
 void append_optimizer(Module& module, const PassContext& context) {
   if (!module.programs.contains("reduce")) return;
-  const Optimizer& optimizer = find_optimizer(context.options.optimizer.kind);
+  const Optimizer& optimizer = optimizer_of(context.options.optimizer);
   Program program;
   Builder b(program, &module);
   b.set_phase(Phase::apply);

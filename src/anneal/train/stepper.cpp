@@ -78,7 +78,7 @@ void Stepper::update(int64_t step, double lr, double grad_norm) {
   double factor = clip > 0 ? std::min(1.0, clip / (grad_norm + 1e-6)) : 1.0;
   set_scalar(apply, "clip_factor", static_cast<float>(factor / scale()));
   set_scalar(apply, "clip_value", static_cast<float>(options_.clip_value));
-  for (const NamedScalar& s : find_optimizer(optimizer_.kind).scalars(optimizer_, step + 1, lr))
+  for (const NamedScalar& s : optimizer_of(optimizer_).scalars(optimizer_, step + 1, lr))
     set_scalar(apply, s.name, static_cast<float>(s.value));
   apply.run();
   if (scales_loss_) loss_scale_.succeeded();
