@@ -89,6 +89,8 @@ inline RefTensor input_content(const std::string& name, const TensorType& type, 
       x = static_cast<double>(static_cast<int64_t>(i) % columns);
     else if (name == "inv_valid")
       x = 1.0 / 16;
+    else if (name == "loss_scale")
+      x = 1;
     else if (name == "first_sample")
       x = 5;
     else if (is_float(type.dtype))

@@ -112,6 +112,7 @@ width = 32
 hidden = 64
 context = 16
 dropout = 0.1
+embedding_dropout = 0.05
 [data]
 train = [")",
                path("train-*.txt"), R"("]

@@ -32,8 +32,8 @@ Json gpt2(const ModelConfig& config) {
           {"n_positions", config.context},
           {"activation_function", "gelu_new"},
           {"layer_norm_epsilon", config.norm_eps},
-          {"attn_pdrop", config.dropout},
-          {"embd_pdrop", config.dropout},
+          {"attn_pdrop", config.attention_dropout_rate()},
+          {"embd_pdrop", config.embedding_dropout_rate()},
           {"resid_pdrop", config.dropout},
           {"scale_attn_weights", true},
           {"scale_attn_by_inverse_layer_idx", false}};
@@ -55,7 +55,7 @@ Json llama(const ModelConfig& config) {
           {"rope_scaling", nullptr},
           {"attention_bias", false},
           {"mlp_bias", false},
-          {"attention_dropout", config.dropout}};
+          {"attention_dropout", config.attention_dropout_rate()}};
 }
 
 }  // namespace

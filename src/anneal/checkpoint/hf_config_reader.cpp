@@ -63,6 +63,13 @@ class ConfigReader {
     return value->get<double>();
   }
 
+  // A probability of dropout.
+  double rate(const char* key, double otherwise) const {
+    double value = number(key, otherwise);
+    if (value >= 1) expected(key, "a rate below 1");
+    return value;
+  }
+
   bool flag(const char* key, bool otherwise) const {
     auto value = find(key);
     if (!value) return otherwise;
@@ -143,11 +150,9 @@ ModelConfig gpt2(const ConfigReader& in) {
   in.require_flag("scale_attn_weights", true, "scores divided by the root of the head's width");
   in.require_flag("scale_attn_by_inverse_layer_idx", false, "the same scale in every layer");
   in.require_flag("add_cross_attention", false, "self-attention only");
-  config.dropout = in.number("resid_pdrop", 0.1);
-  for (const char* key : {"attn_pdrop", "embd_pdrop"})
-    if (double rate = in.number(key, 0.1); rate != config.dropout)
-      in.inconsistent(str(key, " = ", rate, " differs from resid_pdrop = ", config.dropout,
-                          ", Anneal has one rate for all (make them equal)"));
+  config.dropout = in.rate("resid_pdrop", 0.1);
+  config.attention_dropout = in.rate("attn_pdrop", 0.1);
+  config.embedding_dropout = in.rate("embd_pdrop", 0.1);
   return config;
 }
 
@@ -181,7 +186,7 @@ ModelConfig llama(const ConfigReader& in) {
   config.context = in.size("max_position_embeddings");
   config.norm_eps = in.number("rms_norm_eps", 1e-6);
   config.rope_theta = in.number("rope_theta", 10000.0);
-  config.dropout = in.number("attention_dropout", 0.0);
+  config.attention_dropout = in.rate("attention_dropout", 0.0);
   config.tie_embeddings = in.flag("tie_word_embeddings", false);
 
   check_rope(in, "rope_scaling", config);
@@ -220,8 +225,9 @@ ModelConfig model_config_from_hf(std::string_view json, const std::string& where
   if (config.matrix_elements() > ModelConfig::most_matrix_elements)
     in.inconsistent(str("the sizes make ", config.matrix_elements(), " parameters, at most ",
                         ModelConfig::most_matrix_elements, " can be counted"));
-  if (config.dropout >= 1)
-    in.inconsistent(str("a dropout rate of ", config.dropout, ": expected < 1"));
+  // What every config says that asks for one rate.
+  for (double* rate : {&config.attention_dropout, &config.embedding_dropout})
+    if (*rate == config.dropout) *rate = -1;
   return config;
 }
 

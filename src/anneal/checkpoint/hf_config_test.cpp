@@ -79,6 +79,20 @@ TEST(HfConfig, WritesWhatTransformersNeeds) {
   EXPECT_TRUE(json.contains("bos_token_id") && json["bos_token_id"].is_null());
 }
 
+TEST(HfConfig, DropoutRatesOfTheirOwn) {
+  auto config = gpt2();
+  config.attention_dropout = 0.5;
+  config.embedding_dropout = 0;
+  auto json = written(config);
+  EXPECT_EQ(json["attn_pdrop"], 0.5);
+  EXPECT_EQ(json["embd_pdrop"], 0.0);
+  EXPECT_EQ(json["resid_pdrop"], 0.25);
+  EXPECT_EQ(read(json), config);
+  config = llama();
+  config.attention_dropout = 0.1;
+  EXPECT_EQ(read(written(config)), config);
+}
+
 TEST(HfConfig, TokenIds) {
   HfTokenIds one{1, {2}, 3}, many{{}, {4, 5}, {}}, none;
   for (const auto& ids : {one, many, none}) {
@@ -150,7 +164,7 @@ TEST(HfConfig, WhatAnnealDoesNotHaveIsRefusedByName) {
       {gpt2(), "scale_attn_weights", false},
       {gpt2(), "scale_attn_by_inverse_layer_idx", true},
       {gpt2(), "add_cross_attention", true},
-      {gpt2(), "attn_pdrop", 0.0},
+      {gpt2(), "attn_pdrop", 1.0},
       {gpt2(), "quantization_config", {{"bits", 4}}},
       {gpt2(), "n_layer", 0},
       {gpt2(), "n_layer", -1},

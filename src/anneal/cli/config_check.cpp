@@ -238,6 +238,8 @@ void adopt_architecture(LoadedConfig& loaded, const ModelConfig& init) {
   RunConfig of_init = loaded.config;
   of_init.model = init;
   of_init.model.dropout = loaded.config.model.dropout;
+  of_init.model.attention_dropout = loaded.config.model.attention_dropout;
+  of_init.model.embedding_dropout = loaded.config.model.embedding_dropout;
   of_init.model.init = loaded.config.model.init;
   resolve(of_init);
   for (const Key& key : config_keys()) {

@@ -14,14 +14,22 @@ struct ModelConfig {
   int64_t width = 384;   // residual width
   int64_t hidden = 0;    // feed-forward width; 0: gpt2's 4·width; llama must say it
   int64_t context = 256;
-  int64_t vocab_size = 0;  // 0: the tokenizer's
-  double dropout = 0.0;
+  int64_t vocab_size = 0;         // 0: the tokenizer's
+  double dropout = 0.0;           // of what attention and feed-forward add to the stream
+  double attention_dropout = -1;  // of attention weights; negative: as dropout
+  double embedding_dropout = -1;  // of what enters the first block; negative: as dropout
   bool tie_embeddings = true;
   double norm_eps = 1e-5;
   double rope_theta = 10000.0;
   std::string init;  // a Hugging Face model directory to start from; "": random
 
   int64_t head_dim() const { return width / heads; }
+  double attention_dropout_rate() const {
+    return attention_dropout < 0 ? dropout : attention_dropout;
+  }
+  double embedding_dropout_rate() const {
+    return embedding_dropout < 0 ? dropout : embedding_dropout;
+  }
   // Elements of all matrices, once every size is known; in floating point, since sizes that a file
   // or a user made up may not fit 64 bits.
   double matrix_elements() const {

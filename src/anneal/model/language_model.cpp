@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "anneal/base/rng.hpp"
 #include "anneal/model/transformer.hpp"
 #include "anneal/ops/attention/attention.hpp"
 #include "anneal/ops/attention_cached/attention_cached.hpp"
@@ -20,7 +21,7 @@ AttentionAttrs attention_attrs(const ModelConfig& c) {
 }
 
 void build_loss(Module& module, const std::string& name, const ModelConfig& c,
-                const LanguageModelOptions& options, bool with_dropout) {
+                const LanguageModelOptions& options, bool training) {
   Program& program = module.programs[name];
   Builder b(program, &module);
   Shape shape{options.micro_batch, options.sequence > 0 ? options.sequence : c.context};
@@ -29,15 +30,21 @@ void build_loss(Module& module, const std::string& name, const ModelConfig& c,
   Value targets = b.input("targets", DType::i32, shape);
   in.positions = b.input("positions", DType::i32, shape);
   Value inv_valid = b.input("inv_valid", DType::f32, {});
-  if (with_dropout) in.first_sample = b.input("first_sample", DType::i64, {});
+  if (training) in.first_sample = b.input("first_sample", DType::i64, {});
   in.seed = options.seed;
   in.attention = [&](Builder& builder, int64_t, Value qkv) {
-    return attention(builder, qkv, attention_attrs(c));
+    AttentionAttrs attrs = attention_attrs(c);
+    if (training) attrs.dropout = c.attention_dropout_rate();
+    if (attrs.dropout > 0) attrs.key = hash64(builder.scope() + "/weights", options.seed);
+    return attention(builder, qkv, attrs, in.first_sample);
   };
   Value x = transformer(b, c, in);  // [B,T,C]
   Value weight = head_weight(b, c);
   ScopeGuard scope(b, "head");
-  HeadLoss loss = head_loss(b, x, weight, targets, inv_valid);
+  HeadLossAttrs objective;
+  if (training) objective.label_smoothing = options.label_smoothing;
+  if (training) objective.z_loss = options.z_loss;
+  HeadLoss loss = head_loss(b, x, weight, targets, inv_valid, objective);
   b.output("loss", loss.loss);
   b.output("correct", loss.correct);
 }

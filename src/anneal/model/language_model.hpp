@@ -17,14 +17,17 @@ struct LanguageModelOptions {
   // chunk), row (the position in the chunk whose logits are wanted); output logits [1,1,V]. The
   // key and value caches are persistent.
   bool generate = false;
-  uint64_t seed = 1;  // of dropout masks
+  uint64_t seed = 1;           // of dropout masks
+  double label_smoothing = 0;  // of "forward", see head_loss; evaluation has the plain loss
+  double z_loss = 0;
 };
 
 // Chunk lengths of the generation programs, longest first; those beyond the context are left out.
 std::vector<int64_t> generation_chunks(const ModelConfig& config);
 
-// "forward" and "evaluate" have the outputs loss = Σ nll · inv_valid over targets that are not −1,
-// and correct = how many of those the arg-max predicts.
+// "forward" and "evaluate" have the outputs loss = Σ nll · inv_valid over targets that are not −1
+// ("forward" with label smoothing and z-loss), and correct = how many of those the arg-max
+// predicts.
 Module build_language_model(const ModelConfig& config, const LanguageModelOptions& options);
 
 }  // namespace anneal

@@ -43,7 +43,7 @@ class Transformer {
                                      {Init::Kind::normal, init_deviation});
       x = add(b_, x, embedding(b_, positions, in_.positions));
     }
-    return drop(x);
+    return drop(x, c_.embedding_dropout_rate());
   }
 
   Value attention_block(int64_t layer, Value x) {
@@ -54,7 +54,7 @@ class Transformer {
       qkv = rope(b_, qkv, in_.positions,
                  {.heads = c_.heads, .kv_heads = kv, .head_dim = d, .theta = c_.rope_theta});
     Value mixed = in_.attention(b_, layer, qkv);  // [B,T,H·D]
-    return drop(linear(b_, "out", mixed, c_.width, options(Role::residual_matrix)));
+    return drop(linear(b_, "out", mixed, c_.width, options(Role::residual_matrix)), c_.dropout);
   }
 
   Value feed_forward(Value x) {
@@ -62,7 +62,7 @@ class Transformer {
     Value hidden = gpt2_
                        ? gelu(b_, linear(b_, "up", x, c_.hidden, options(Role::matrix)))
                        : swiglu(b_, linear(b_, "gate_up", x, 2 * c_.hidden, options(Role::matrix)));
-    return drop(linear(b_, "down", hidden, c_.width, options(Role::residual_matrix)));
+    return drop(linear(b_, "down", hidden, c_.width, options(Role::residual_matrix)), c_.dropout);
   }
 
   Value norm(const std::string& name, Value x) {
@@ -70,9 +70,9 @@ class Transformer {
                  : rmsnorm_block(b_, name, x, c_.norm_eps);
   }
 
-  Value drop(Value x) {
-    if (c_.dropout == 0 || !in_.first_sample) return x;
-    return dropout(b_, x, in_.first_sample, c_.dropout, hash64(b_.scope() + "/dropout", in_.seed));
+  Value drop(Value x, double rate) {
+    if (rate == 0 || !in_.first_sample) return x;
+    return dropout(b_, x, in_.first_sample, rate, hash64(b_.scope() + "/dropout", in_.seed));
   }
 
   LinearOptions options(Role role) const {

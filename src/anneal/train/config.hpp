@@ -18,6 +18,8 @@ struct TrainConfig {
   int64_t loss_scale_interval = 2000;  // fp16: good steps until it doubles
   double clip = 1.0;                   // global norm; 0: off
   double clip_value = 0.0;             // each element; 0: off
+  double label_smoothing = 0.0;
+  double z_loss = 0.0;
   int64_t seed = 1;
   int64_t eval_every = 200;  // 0: off
   int64_t eval_batches = 20;

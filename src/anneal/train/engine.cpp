@@ -28,7 +28,9 @@ Module build_module(const RunConfig& config, const EngineOptions& options) {
                                              .train = options.train,
                                              .evaluate = options.evaluate,
                                              .generate = options.generate,
-                                             .seed = static_cast<uint64_t>(config.train.seed)});
+                                             .seed = static_cast<uint64_t>(config.train.seed),
+                                             .label_smoothing = config.train.label_smoothing,
+                                             .z_loss = config.train.z_loss});
 }
 
 PassOptions pass_options(const RunConfig& config) {
