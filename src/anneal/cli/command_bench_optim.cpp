@@ -2,11 +2,13 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "anneal/base/file.hpp"
 #include "anneal/base/log.hpp"
 #include "anneal/cli/command.hpp"
 #include "anneal/cli/config_check.hpp"
 #include "anneal/cli/config_file.hpp"
 #include "anneal/cli/schema.hpp"
+#include "anneal/monitor/line_chart.hpp"
 #include "anneal/optim/optimizer.hpp"
 #include "anneal/train/optimizer_bench.hpp"
 #include "anneal/train/signals.hpp"
@@ -24,7 +26,7 @@ struct OptimArguments {
   double target = 0;
   bool no_tuning = false;
   bool json = false;
-  std::string out;
+  std::string svg;
 };
 
 void print_runs(const std::vector<OptimizerRun>& runs, double target, bool schedules) {
@@ -63,6 +65,26 @@ Json to_json(const std::vector<OptimizerRun>& runs, double target) {
                     {"losses", run.losses}});
   }
   return list;
+}
+
+// Smoothed losses of every step, which start high: on a logarithmic axis.
+std::string drawing(const std::string& title, const std::vector<OptimizerRun>& runs,
+                    bool schedules) {
+  LineChart chart{.title = title,
+                  .x = {.label = "step"},
+                  .y = {.label = "training loss", .log = true},
+                  .width = 760,
+                  .height = 420};
+  for (const auto& run : runs) {
+    LineSeries line{.name = schedules ? run.schedule.kind
+                                      : str(run.optimizer.kind, ", lr ", run.optimizer.lr)};
+    for (size_t i = 0; i < run.losses.size(); ++i)
+      line.points.push_back({static_cast<double>(i + 1), run.losses[i]});
+    auto window = smoothing_window(static_cast<int64_t>(run.losses.size()));
+    line.points = smoothed(line.points, static_cast<size_t>(window));
+    chart.series.push_back(std::move(line));
+  }
+  return line_chart_svg(chart);
 }
 
 std::vector<std::string> choices_of(const char* key) {
@@ -124,6 +146,15 @@ ExitCode bench_optim(const OptimArguments& arguments) {
   if (target <= 0)
     for (const auto& run : by_optimizer)
       if (!run.diverged) target = std::max(target, run.final_loss());
+  if (!arguments.svg.empty()) {
+    write_file_atomically(arguments.svg + "-optimizers.svg",
+                          drawing("Optimizers", by_optimizer, false));
+    write_file_atomically(
+        arguments.svg + "-schedules.svg",
+        drawing(config.optimizer.kind + " with each schedule", by_schedule, true));
+    log_info(
+        str("written: ", arguments.svg, "-optimizers.svg and ", arguments.svg, "-schedules.svg"));
+  }
   if (arguments.json) {
     Json json = {{"name", config.name},
                  {"steps", config.train.steps},
@@ -165,6 +196,8 @@ Command bench_optim_command() {
                      "Count the steps to this loss; otherwise to what every optimizer reaches");
             a.flag("--no-tuning", arguments->no_tuning,
                    "Give every optimizer the config's rate, instead of the best of several");
+            a.option("--svg", "NAME", arguments->svg,
+                     "Draw the losses to NAME-optimizers.svg and NAME-schedules.svg");
             a.flag("--json", arguments->json, "Print JSON, with every step's loss");
             return [arguments] { return bench_optim(*arguments); };
           }};

@@ -16,6 +16,9 @@ Command generate_command();
 Command plan_command();
 Command profile_command();
 Command report_command();
+Command repro_fusion_command();
+Command repro_mixed_precision_command();
+Command repro_optimizers_command();
 Command tokenizer_decode_command();
 Command tokenizer_encode_command();
 Command tokenizer_train_command();
@@ -26,6 +29,7 @@ std::vector<CommandGroup> all_command_groups() {
       {"bench", "Measure training steps and kernels on this machine"},
       {"data", "Turn text into token shards, and look into batches"},
       {"docs", "Print documentation that is made from the source"},
+      {"repro", "Run whole experiments, each with its report"},
       {"tokenizer", "Train byte-level BPE tokenizers, and apply them"},
   };
 }
@@ -43,6 +47,9 @@ std::vector<Command> all_commands() {
       data_inspect_command(),
       profile_command(),
       report_command(),
+      repro_mixed_precision_command(),
+      repro_optimizers_command(),
+      repro_fusion_command(),
       bench_step_command(),
       bench_kernels_command(),
       bench_fusion_command(),

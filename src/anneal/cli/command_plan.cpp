@@ -1,5 +1,6 @@
 #include "anneal/cli/command.hpp"
 #include "anneal/cli/plan_report.hpp"
+#include "anneal/cli/schedule_report.hpp"
 
 namespace anneal {
 namespace {
@@ -8,6 +9,8 @@ struct PlanArguments {
   std::string config;
   std::vector<std::string> sets;
   PlanReportOptions report;
+  bool schedule = false;
+  std::string svg;
 };
 
 }  // namespace
@@ -26,14 +29,27 @@ Command plan_command() {
                    "Print the programs as they will run");
             a.option("--print-after", "PASS", arguments->report.print_after,
                      "Print the programs as this pass leaves them");
+            a.flag("--schedule", arguments->schedule,
+                   "Print the learning rate over the steps instead");
+            a.option("--svg", "FILE", arguments->svg, "Draw the schedule to FILE");
             return [arguments] {
+              bool printing = arguments->report.json || arguments->report.print_program ||
+                              !arguments->report.print_after.empty();
+              bool schedule = arguments->schedule || !arguments->svg.empty();
+              if (schedule && printing)
+                throw UsageError(
+                    "[--schedule] does not go with --json or printed programs (ask for one at a "
+                    "time)");
               if (arguments->report.json &&
                   (arguments->report.print_program || !arguments->report.print_after.empty()))
                 throw UsageError(
                     "[--json] does not go with --print-program or --print-after (ask for "
                     "one at a time)");
-              print_plan(load_config(arguments->config, arguments->sets, DataRule::optional),
-                         arguments->report);
+              auto loaded = load_config(arguments->config, arguments->sets, DataRule::optional);
+              if (schedule)
+                print_schedule(loaded, arguments->svg);
+              else
+                print_plan(loaded, arguments->report);
               return ExitCode::ok;
             };
           }};

@@ -326,6 +326,13 @@ const std::vector<Key>& keys() {
        .doc = "what the backward pass computes again instead of keeping it in memory",
        .unit = "",
        .choices = {"none", "attention", "block"}},
+      {.section = "train",
+       .name = "fuse",
+       .field = train<&T::fuse>,
+       .doc = "join chains of element-wise operations into single passes over memory; false shows "
+              "what that saves",
+       .unit = "",
+       .fixed_on_resume = true},
 
       {.section = "optimizer",
        .name = "kind",

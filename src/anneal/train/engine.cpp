@@ -38,7 +38,8 @@ PassOptions pass_options(const RunConfig& config) {
           .recompute = config.train.recompute,
           .optimizer = config.optimizer,
           .clip_value = config.train.clip_value > 0,
-          .shards = std::max<int64_t>(1, config.parallel.shards)};
+          .shards = std::max<int64_t>(1, config.parallel.shards),
+          .fuse = config.train.fuse};
 }
 
 double learning_rate(const RunConfig& config, int64_t step) {

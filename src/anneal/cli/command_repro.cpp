@@ -1,0 +1,264 @@
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "anneal/base/file.hpp"
+#include "anneal/base/log.hpp"
+#include "anneal/cli/command.hpp"
+#include "anneal/cli/config_file.hpp"
+#include "anneal/cli/experiment.hpp"
+#include "anneal/cli/schema.hpp"
+#include "anneal/device/cpu/matmul.hpp"
+#include "anneal/monitor/report_page.hpp"
+#include "anneal/monitor/report_text.hpp"
+#include "anneal/monitor/run_summary.hpp"
+#include "anneal/optim/optimizer.hpp"
+#include "anneal/train/fusion_bench.hpp"
+#include "anneal/train/optimizer_bench.hpp"
+#include "anneal/train/signals.hpp"
+
+namespace anneal {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct ReproArguments {
+  std::string config;
+  std::vector<std::string> sets;
+  std::string out;
+  int64_t seeds = 1;
+  int64_t elements = int64_t{1} << 25;
+};
+
+Experiment experiment_of(const ReproArguments& arguments, const char* name) {
+  fs::path out =
+      arguments.out.empty() ? fs::path("runs") / str("repro-", name) : fs::path(arguments.out);
+  return {arguments.config, arguments.sets, out};
+}
+
+void write_report(const Experiment& experiment, const ReportPage& page) {
+  write_file_atomically(experiment.out / "report.html", report_html(page));
+  write_file_atomically(experiment.out / "report.json", report_json(page) + "\n");
+  log_info(str("written: ", (experiment.out / "report.html").string(), " and report.json"));
+}
+
+// The loss that a run is judged by.
+std::optional<double> quality(const RunSummary& run) {
+  if (run.diverged()) return std::nullopt;
+  return run.final_eval ? std::optional(run.final_eval->loss) : run.final_train_loss;
+}
+
+// ---- mixed-precision
+
+// Each run beside that of its seed in the first precision.
+struct Pair {
+  RunSummary base, other;
+  std::optional<double> loss_change() const {
+    auto a = quality(base), b = quality(other);
+    return a && b ? std::optional(*b / *a - 1) : std::nullopt;
+  }
+  double time_ratio() const { return other.step_seconds->median / base.step_seconds->median; }
+};
+
+double median_of(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+// One precision against FP32 over all seeds, as a row and as a sentence.
+struct PrecisionResult {
+  std::vector<std::string> row;
+  std::string sentence;
+};
+
+PrecisionResult compare_precision(const std::string& precision, const std::vector<Pair>& pairs) {
+  constexpr double tolerance = 0.005;
+  std::vector<double> losses, times, memory;
+  double worst = 0;
+  bool complete = true;
+  for (const Pair& pair : pairs) {
+    times.push_back(pair.time_ratio());
+    if (pair.base.planned_bytes && pair.other.planned_bytes)
+      memory.push_back(static_cast<double>(*pair.other.planned_bytes) /
+                       static_cast<double>(*pair.base.planned_bytes));
+    if (auto change = pair.loss_change()) {
+      losses.push_back(*change);
+      worst = std::max(worst, std::abs(*change));
+    } else {
+      complete = false;
+    }
+  }
+  double time = median_of(times), bytes = memory.empty() ? 1 : median_of(memory);
+  std::string loss = losses.empty() ? "-" : change_text(median_of(losses));
+  PrecisionResult result;
+  result.row = {
+      precision,        str(pairs.size()), loss, losses.empty() ? "-" : percent_text(worst),
+      ratio_text(time), ratio_text(bytes)};
+  std::string quality_text =
+      !complete ? "a run has no final loss"
+                : str("the final loss is within ", percent_text(worst), " of FP32's in every pair",
+                      worst <= tolerance ? "" : ", more than the 0.5 % that rounding should cost");
+  bool fast = time < 0.97, small = bytes < 0.97, good = complete && worst <= tolerance;
+  std::string verdict = !good           ? "it does not pay here"
+                        : fast && small ? "it pays here in time and memory"
+                        : fast          ? "it pays here in time"
+                        : small         ? "it pays here in memory, not in time"
+                                        : "it saves neither time nor memory here";
+  result.sentence = str(precision, ": ", quality_text, "; a step takes ", ratio_text(time),
+                        " the time and the plan ", ratio_text(bytes), " the bytes: ", verdict, ".");
+  return result;
+}
+
+ExitCode mixed_precision(const ReproArguments& arguments) {
+  Experiment experiment = experiment_of(arguments, "mixed-precision");
+  int64_t first = load_config(arguments.config, arguments.sets).config.train.seed;
+  const std::vector<std::string> precisions = {"fp32", "bf16", "fp16"};
+  std::vector<Variant> variants;
+  for (int64_t seed = first; seed < first + arguments.seeds; ++seed)
+    for (const auto& precision : precisions)
+      variants.push_back({arguments.seeds == 1 ? precision : str(precision, "-seed", seed),
+                          {str("train.precision=", precision), str("train.seed=", seed)}});
+  ReportPage page{.title = "Mixed precision: bf16 and fp16 against FP32"};
+  page.runs = run_variants(experiment, variants);
+  ReportSection section{.title = "Precisions over all seeds"};
+  ReportTable table{.head = {"precision", "seeds", "final loss against FP32", "largest difference",
+                             "time of a step", "planned memory"}};
+  for (size_t p = 1; p < precisions.size(); ++p) {
+    std::vector<Pair> pairs;
+    for (size_t i = 0; i < page.runs.size(); i += precisions.size())
+      pairs.push_back({summarise_run(page.runs[i]), summarise_run(page.runs[i + p])});
+    auto result = compare_precision(precisions[p], pairs);
+    table.rows.push_back(result.row);
+    section.text += str(section.text.empty() ? "" : "\n\n", result.sentence);
+  }
+  section.text += str("\n\n", cpu_matmul_has_native_bf16()
+                                  ? "This CPU has bf16 products."
+                                  : "This CPU has no 16-bit products: they run in FP32 on 16-bit "
+                                    "values, which saves memory but no arithmetic.");
+  section.table = std::move(table);
+  page.introduction =
+      "The same model, data and order of the data, trained in each precision; each run is compared "
+      "with the FP32 run of its seed. Differences are medians over the seeds.";
+  page.sections.push_back(std::move(section));
+  write_report(experiment, page);
+  return ExitCode::ok;
+}
+
+// ---- optimizers
+
+ExitCode optimizers(const ReproArguments& arguments) {
+  Experiment experiment = experiment_of(arguments, "optimizers");
+  RunConfig config = load_config(arguments.config, arguments.sets).config;
+  // Rates are tuned on the first part of the run, each with the schedule squeezed into it.
+  RunConfig tuning = config;
+  tuning.train.steps = std::min(config.train.steps, std::max<int64_t>(50, config.train.steps / 5));
+  tuning.schedule.warmup_steps =
+      config.schedule.warmup_steps * tuning.train.steps / std::max<int64_t>(1, config.train.steps);
+  OptimizerBench bench(tuning, [](const std::string& line) { log_info("tuning: " + line); });
+  std::vector<Variant> variants;
+  ReportTable table{.head = {"optimizer", "learning rate", "bytes of state a parameter", "update",
+                             "bandwidth of the update"}};
+  for (const Optimizer* optimizer : all_optimizers()) {
+    std::string kind(optimizer->kind);
+    bool own = kind == config.optimizer.kind;
+    OptimizerRun run = bench.tuned(own ? config.optimizer : usual_config(kind), tuning.schedule);
+    const OptimizerConfig& o = run.optimizer;
+    variants.push_back({kind,
+                        {str("optimizer.kind=", kind), str("optimizer.lr=", toml_number(o.lr)),
+                         str("schedule.min_lr=", toml_number(run.schedule.min_lr)),
+                         str("optimizer.weight_decay=", toml_number(o.weight_decay)),
+                         str("optimizer.momentum=", toml_number(o.momentum)),
+                         str("optimizer.nesterov=", o.nesterov ? "true" : "false"),
+                         str("optimizer.eps=", toml_number(o.eps))}});
+    table.rows.push_back(
+        {kind, number_text(o.lr),
+         number_text(static_cast<double>(run.state_bytes) / static_cast<double>(run.parameters)),
+         duration_text(run.update_seconds),
+         str(number_text(run.update_bytes / run.update_seconds * 1e-9), " GB/s")});
+  }
+  ReportPage page{.title = "Optimizers on one task"};
+  page.introduction = str(
+      "The same model and data with every optimizer, each at the best rate of several that were "
+      "tried on ",
+      tuning.train.steps, " steps (factors of 3.16).");
+  page.runs = run_variants(experiment, variants);
+  page.sections.push_back({.title = "What an optimizer costs", .text = "", .table = table});
+  write_report(experiment, page);
+  return ExitCode::ok;
+}
+
+// ---- fusion
+
+ExitCode fusion(const ReproArguments& arguments) {
+  Experiment experiment = experiment_of(arguments, "fusion");
+  ReportPage page{.title = "Kernel fusion"};
+  page.runs = run_variants(experiment, {{"separate", {"train.fuse=false"}}, {"fused", {}}});
+  ReportTable table{
+      .head = {"chain", "bytes moved", "fused", "change", "time", "fused", "speed", "results"}};
+  auto mib = [](double bytes) { return str(count_text(std::llround(bytes / 0x1p20)), " MiB"); };
+  for (const auto& m : measure_fusion(arguments.elements, 0,
+                                      [](const std::string& line) { log_info("chain: " + line); }))
+    table.rows.push_back(
+        {m.name, mib(m.separate.bytes), mib(m.fused.bytes),
+         change_text(m.fused.bytes / m.separate.bytes - 1), duration_text(m.separate.seconds),
+         duration_text(m.fused.seconds), ratio_text(m.separate.seconds / m.fused.seconds),
+         m.difference == 0 ? "the same bits" : str("within ", number_text(m.difference))});
+  page.introduction =
+      "The same run with element-wise operations one by one and fused into single passes over "
+      "memory; and chains of a training step alone, on arrays that the caches do not hold. Bytes "
+      "are counted from the shapes of what each pass reads and writes.";
+  page.sections.push_back({.title = str("Chains of ", count_text(arguments.elements), " numbers"),
+                           .text = "",
+                           .table = table});
+  write_report(experiment, page);
+  return ExitCode::ok;
+}
+
+Command repro_command(const char* name, const char* summary, const char* example,
+                      ExitCode (*run)(const ReproArguments&),
+                      void (*more)(Arguments&, ReproArguments&)) {
+  return {.name = str("repro ", name),
+          .summary = summary,
+          .example = example,
+          .setup = [run, more](Arguments& a) {
+            auto arguments = std::make_shared<ReproArguments>();
+            a.positional("CONFIG", arguments->config, "The config, a TOML file (docs/config.md)");
+            a.option("--set", "KEY=VALUE", arguments->sets,
+                     "Override a key of the config: section.key=value; may be repeated");
+            a.option("--out", "DIR", arguments->out,
+                     "Folder of the runs and their report (default: runs/repro-NAME)");
+            more(a, *arguments);
+            return [arguments, run] {
+              if (arguments->seeds < 1 || arguments->seeds > 100)
+                throw UsageError(str("[--seeds] expected from 1 to 100, got ", arguments->seeds));
+              StopSignals signals;
+              return run(*arguments);
+            };
+          }};
+}
+
+}  // namespace
+
+Command repro_mixed_precision_command() {
+  return repro_command(
+      "mixed-precision", "Train in FP32, bf16 and fp16, and report what each costs",
+      "repro mixed-precision my.toml --seeds 3", mixed_precision,
+      [](Arguments& a, ReproArguments& r) {
+        a.option("--seeds", "N", r.seeds, "Repeat with seeds train.seed, train.seed + 1, …");
+      });
+}
+
+Command repro_optimizers_command() {
+  return repro_command("optimizers", "Train with every optimizer at a tuned rate, and report",
+                       "repro optimizers my.toml", optimizers, [](Arguments&, ReproArguments&) {});
+}
+
+Command repro_fusion_command() {
+  return repro_command("fusion", "Train fused and not, measure chains of operations, and report",
+                       "repro fusion my.toml", fusion, [](Arguments& a, ReproArguments& r) {
+                         a.option("--elements", "N", r.elements,
+                                  "Numbers in each array of the chains");
+                       });
+}
+
+}  // namespace anneal
