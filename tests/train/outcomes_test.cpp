@@ -120,6 +120,49 @@ TEST_F(Outcomes, NoStepsWriteACompleteModel) {
   EXPECT_EQ(weights_of(checkpoint_of(run("a"), 8)), weights_of(checkpoint_of(run("b"), 8)));
 }
 
+TEST_F(Outcomes, Fp16SkipsWhatOverflowsAndGoesOn) {
+  auto common = std::vector<std::string>{"model.dropout=0", "model.embedding_dropout=0"};
+  ASSERT_EQ(train("fp32", sets(common)).code, 0);
+  auto fp16 = sets({"train.precision=fp16", "train.loss_scale=1099511627776",
+                    "train.loss_scale_interval=10"}) +
+              sets(common);
+  auto result = train("fp16", fp16);
+  ASSERT_EQ(result.code, 0) << result.err;
+  auto steps = events_of(run("fp16"), "step");
+  auto alerts = events_of(run("fp16"), "alert");
+  // 2^40 is far too large for the first gradient.
+  EXPECT_GT(steps[0]["skipped"], 0);
+  int64_t reported = 0;
+  for (const auto& step : steps) {
+    reported += step["skipped"] > 0;
+    EXPECT_LE(step["loss_scale"].get<double>(), 0x1p40);
+    EXPECT_TRUE(step["grad_norm"].is_number());
+  }
+  EXPECT_EQ(steps[0]["loss_scale"].get<double>(),
+            0x1p40 / std::exp2(steps[0]["skipped"].get<double>()));
+  ASSERT_EQ(alerts.size(), static_cast<size_t>(reported));
+  for (const auto& alert : alerts) EXPECT_EQ(alert["kind"], "overflow");
+  // After ten good steps the scale has doubled.
+  EXPECT_EQ(steps[10]["loss_scale"].get<double>() * std::exp2(steps[10]["skipped"].get<double>()),
+            2 * steps[9]["loss_scale"].get<double>());
+  // The same training to the rounding of 11 bits.
+  double loss = steps.back()["loss"], expected = events_of(run("fp32"), "step").back()["loss"];
+  EXPECT_NEAR(loss, expected, 5e-3 * expected);
+  for (const auto& step : events_of(run("fp32"), "step")) EXPECT_TRUE(step["loss_scale"].is_null());
+}
+
+TEST_F(Outcomes, Fp16GivesUpAfterTwentySkips) {
+  auto result =
+      train("a", sets({"train.precision=fp16", "optimizer.lr=1e30", "schedule.kind=constant",
+                       "schedule.warmup_steps=0", "train.loss_scale=1099511627776"}));
+  EXPECT_EQ(result.code, 3) << result.err;
+  auto alerts = events_of(run("a"), "alert");
+  ASSERT_GE(alerts.size(), 2u);
+  EXPECT_EQ(alerts[alerts.size() - 2]["kind"], "overflow");
+  EXPECT_EQ(alerts.back()["kind"], "not_finite");
+  EXPECT_EQ(metrics_of(run("a")).back()["status"], "diverged");
+}
+
 TEST_F(Outcomes, AFolderWithCheckpointsIsNotTouched) {
   train_eight_steps("a");
   auto before = hashes_below(run("a"));

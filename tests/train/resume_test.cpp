@@ -122,11 +122,16 @@ TEST_P(Resume, AfterAStopSignalGivesTheUninterruptedBits) {
 
 INSTANTIATE_TEST_SUITE_P(
     Models, Resume,
-    testing::Values(Variant{"gpt2", {}},
-                    Variant{"gpt2_bf16", {"train.precision=bf16", "parallel.threads=2"}},
-                    Variant{"llama",
-                            {"model.family=llama", "model.kv_heads=1", "model.tie_embeddings=false",
-                             "data.tokenizer=bpe:300", "parallel.shards=1"}}),
+    testing::Values(
+        Variant{"gpt2", {}}, Variant{"gpt2_bf16", {"train.precision=bf16", "parallel.threads=2"}},
+        // Overflows, halvings and doublings of the loss scale on both sides of the kills.
+        Variant{"gpt2_fp16_muon",
+                {"train.precision=fp16", "train.loss_scale=1e9", "train.loss_scale_interval=3",
+                 "optimizer.kind=muon", "schedule.kind=wsd", "schedule.unit=tokens",
+                 "schedule.warmup_steps=640"}},
+        Variant{"llama",
+                {"model.family=llama", "optimizer.kind=lamb", "model.kv_heads=1",
+                 "model.tie_embeddings=false", "data.tokenizer=bpe:300", "parallel.shards=1"}}),
     [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "anneal/base/file.hpp"
 #include "anneal/base/log.hpp"
 #include "anneal/cli/command.hpp"
+#include "anneal/cli/command_input.hpp"
 #include "anneal/cli/config_check.hpp"
 #include "anneal/cli/config_file.hpp"
 #include "anneal/cli/schema.hpp"
@@ -119,6 +120,7 @@ ExitCode bench_optim(const OptimArguments& arguments) {
     if (std::find(known.begin(), known.end(), kind) == known.end())
       throw UsageError(str("[--schedule] there is no schedule named \"", kind, "\""));
   }
+  if (!arguments.svg.empty()) check_output_file(arguments.svg + "-optimizers.svg", "--svg");
   StopSignals signals;
   std::vector<OptimizerRun> by_optimizer, by_schedule;
   try {

@@ -1,5 +1,7 @@
 #include "anneal/cli/command_input.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -55,6 +57,15 @@ Tokenizer open_tokenizer(const std::string& name, const std::string& option) {
   } catch (const Error& error) {
     throw UsageError(error.what());
   }
+}
+
+void check_output_file(const std::filesystem::path& out, std::string_view option) {
+  auto folder = out.has_parent_path() ? out.parent_path() : std::filesystem::path(".");
+  std::error_code error;
+  if (!std::filesystem::is_directory(folder, error) || ::access(folder.c_str(), W_OK) != 0 ||
+      std::filesystem::is_directory(out, error))
+    throw UsageError(
+        str("[", out.string(), "] cannot be written (name another file with ", option, ")"));
 }
 
 }  // namespace anneal

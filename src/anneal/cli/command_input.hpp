@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <functional>
 #include <istream>
 #include <string>
@@ -26,5 +27,9 @@ void for_each_block(std::istream& in, const std::string& name,
 // The tokenizer that a command line names: "byte", a tokenizer.json, or a directory with one.
 // Throws UsageError, naming the option, if there is none.
 Tokenizer open_tokenizer(const std::string& name, const std::string& option);
+
+// Throws UsageError naming the file and the option unless it can be written: its folder exists and
+// lets us. Called before work whose result goes there.
+void check_output_file(const std::filesystem::path& out, std::string_view option);
 
 }  // namespace anneal

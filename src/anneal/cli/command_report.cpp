@@ -1,9 +1,9 @@
-#include <unistd.h>
 #include <iostream>
 
 #include "anneal/base/file.hpp"
 #include "anneal/base/log.hpp"
 #include "anneal/cli/command.hpp"
+#include "anneal/cli/command_input.hpp"
 #include "anneal/cli/run_source.hpp"
 #include "anneal/monitor/report_page.hpp"
 
@@ -18,12 +18,6 @@ struct ReportArguments {
   bool json = false;
 };
 
-void check_writable(const fs::path& out) {
-  const fs::path folder = out.has_parent_path() ? out.parent_path() : ".";
-  if (!fs::is_directory(folder) || ::access(folder.c_str(), W_OK) != 0 || fs::is_directory(out))
-    throw UsageError(str("[", out.string(), "] cannot be written (name another file with --out)"));
-}
-
 ExitCode report(const ReportArguments& arguments) {
   ReportPage page;
   for (const std::string& folder : arguments.folders) page.runs.push_back(load_run(folder));
@@ -33,7 +27,7 @@ ExitCode report(const ReportArguments& arguments) {
   fs::path out = arguments.out;
   if (out.empty())
     out = page.runs.size() == 1 ? fs::path(arguments.folders[0]) / "report.html" : "report.html";
-  check_writable(out);
+  check_output_file(out, "--out");
   write_file_atomically(out, report_html(page));
   log_info(str("written: ", out.string(), " (open it in a browser)"));
   return ExitCode::ok;

@@ -6,6 +6,7 @@
 #include "anneal/base/error.hpp"
 #include "anneal/base/file.hpp"
 #include "anneal/base/log.hpp"
+#include "anneal/cli/command_input.hpp"
 #include "anneal/monitor/line_chart.hpp"
 #include "anneal/train/engine.hpp"
 
@@ -55,17 +56,14 @@ void print_schedule(const LoadedConfig& loaded, const std::string& svg) {
   if (config.train.steps == 0)
     throw UsageError(str("[", loaded.at("train.steps"),
                          "] a run of no steps has no learning rates (set train.steps)"));
+  if (!svg.empty()) check_output_file(svg, "--svg");
   std::printf("%12s %16s %14s\n", "step", "tokens", "learning rate");
   for (int64_t s : steps_to_print(config))
     std::printf("%12lld %16lld %14.6g\n", static_cast<long long>(s + 1),
                 static_cast<long long>((s + 1) * tokens_per_step(config)),
                 learning_rate(config, s));
   if (svg.empty()) return;
-  try {
-    write_file_atomically(svg, drawing(config));
-  } catch (const Error& error) {
-    throw UsageError(str("[--svg] ", error.what(), " (name a file in a folder that exists)"));
-  }
+  write_file_atomically(svg, drawing(config));
   log_info("written: " + svg);
 }
 
