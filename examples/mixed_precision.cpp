@@ -63,7 +63,7 @@ int main() {
   std::printf("This CPU multiplies bf16 %s.\n\n", native ? "natively" : "through FP32");
   std::printf("precision     loss     MiB  ms a step  compared with FP32\n");
   Measured fp32 = train("fp32");
-  for (std::string precision : {"fp32", "bf16"}) {
+  for (std::string precision : {"fp32", "bf16", "fp16"}) {
     Measured m = precision == "fp32" ? fp32 : train(precision);
     std::printf("%-9s  %.5f  %6.1f  %9.1f  %.2f of the memory, %.2f of the time\n",
                 precision.c_str(), m.loss, m.mib, m.ms, m.mib / fp32.mib, m.ms / fp32.ms);
