@@ -101,6 +101,14 @@ struct Alias {
   int input;
 };
 
+// Where `input` is the sum of two f32 tensors of its shape, the second may come as optional input
+// `addend`, and the sum leaves as one more output, `output`, which exists in that case only.
+struct AbsorbsSum {
+  int input;
+  int addend;
+  int output;
+};
+
 // The outputs [0, outputs) of this op equal those of `op` called with the first `inputs` inputs, so
 // a node of that op can be dropped where this one is computed anyway.
 struct Subsumes {
@@ -154,6 +162,7 @@ struct OpDef {
   std::span<const Alias> may_alias{};
   std::span<const Alias> must_alias{};
   std::span<const AccumulateInto> accumulate{};
+  std::span<const AbsorbsSum> absorbs{};
   Subsumes subsumes{};
 };
 

@@ -5,10 +5,11 @@
 #include "anneal/passes/pass.hpp"
 #include "anneal/passes/rewrite.hpp"
 
-// Fewer passes over memory. Two rules: a sum whose second term is an output that can start from the
-// first term becomes part of the node that makes the output (a weight gradient is added to its
-// buffer by the matrix product itself); and connected element-wise nodes become one node. Never
-// across phases.
+// Fewer passes over memory. Three rules: a sum whose second term is an output that can start from
+// the first term becomes part of the node that makes the output (a weight gradient is added to its
+// buffer by the matrix product itself); a sum becomes part of a node that reads it and can add (the
+// residual stream grows in the norm that follows); and connected element-wise nodes become one
+// node. Never across phases.
 
 namespace anneal {
 namespace {
@@ -72,12 +73,64 @@ void fuse_accumulation(Program& program) {
   }
 }
 
+// Whether node n may read v in place of the sum `sum` that stands before it: what v holds is still
+// there.
+bool holds_until(const Program& program, Value v, NodeId sum, NodeId n,
+                 const std::vector<int32_t>& position) {
+  int32_t persistent = program.info(v).persistent;
+  if (persistent < 0) return true;
+  for (auto i = static_cast<size_t>(position[static_cast<size_t>(sum)]);
+       i < static_cast<size_t>(position[static_cast<size_t>(n)]); ++i)
+    for (Value out : program.node(program.order[i]).outputs)
+      if (program.info(out).stores == persistent) return false;
+  return true;
+}
+
+// f(add(a, b), …) with f able to add: f(a, …, b), which also gives the sum to its other readers.
+void fuse_sums_into_readers(Program& program) {
+  for (NodeId n : std::vector<NodeId>(program.order)) {
+    for (const AbsorbsSum& fact : program.node(n).op->absorbs) {
+      auto input = static_cast<size_t>(fact.input), addend = static_cast<size_t>(fact.addend);
+      const Node& node = program.node(n);
+      Value v = node.inputs[input];
+      NodeId s = program.info(v).producer;
+      if (s < 0 || (node.inputs.size() > addend && node.inputs[addend])) continue;
+      const Node& sum = program.node(s);
+      if (sum.phase != node.phase || program.info(v).stores >= 0) continue;
+      if (!sum.op->sums_inputs || !sum.op->sums_inputs(program.call(s))) continue;
+      Value a = sum.inputs[0], b = sum.inputs[1];
+      if (program.type(v).dtype != DType::f32 || program.type(a) != program.type(v) ||
+          program.type(b) != program.type(v))
+        continue;
+      auto position = positions_of(program);
+      auto earlier = [&](NodeId r) {
+        return position[static_cast<size_t>(r)] < position[static_cast<size_t>(n)];
+      };
+      auto readers = program.readers();
+      const auto& of_sum = readers[static_cast<size_t>(v.id)];
+      if (std::any_of(of_sum.begin(), of_sum.end(), earlier)) continue;
+      if (!holds_until(program, a, s, n, position) || !holds_until(program, b, s, n, position))
+        continue;
+      Node& fused = program.node(n);
+      if (fused.inputs.size() <= addend) fused.inputs.resize(addend + 1);
+      fused.inputs[input] = a;
+      fused.inputs[addend] = b;
+      ANNEAL_ASSERT(fused.outputs.size() == static_cast<size_t>(fact.output));
+      fused.outputs.push_back(v);
+      program.info(v).producer = n;
+      erase_nodes(program, [s](NodeId m) { return m == s; });
+    }
+  }
+}
+
 }  // namespace
 
 void fuse(Module& module, const PassContext& context) {
   for (auto& [name, program] : module.programs) {
     fuse_accumulation(program);
-    if (context.options.fuse) fuse_elementwise(program);
+    if (!context.options.fuse) continue;
+    fuse_sums_into_readers(program);
+    fuse_elementwise(program);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "anneal/ops/elementwise/elementwise.hpp"
 #include "anneal/ops/head_loss/head_loss.hpp"
 #include "anneal/ops/matmul/matmul.hpp"
+#include "anneal/ops/norm/layernorm.hpp"
 #include "anneal/ops/reduce/sum_to.hpp"
 #include "anneal/optim/optimizer.hpp"
 #include "anneal/train/compile.hpp"
@@ -50,6 +51,17 @@ Module gelu_of_bias(int64_t n, bool) {
   Builder b(module.programs["chain"], &module);
   Value x = b.input("x", DType::f32, {n / width, width});
   b.output("y", gelu(b, add(b, x, b.input("bias", DType::f32, {width}))));
+  return module;
+}
+
+Module norm_of_residual(int64_t n, bool) {
+  Module module;
+  Builder b(module.programs["chain"], &module);
+  Shape rows{n / width, width};
+  Value stream = add(b, b.input("x", DType::f32, rows), b.input("w", DType::f32, rows));
+  Value gain = b.input("weight", DType::f32, {width}), bias = b.input("bias", DType::f32, {width});
+  b.output("y", layernorm(b, stream, gain, bias));
+  b.output("stream", stream);
   return module;
 }
 
@@ -119,6 +131,7 @@ std::vector<Chain> chains() {
   };
   return {{.name = "Y = ReLU(X + W)", .program = "chain", .build = relu_of_sum},
           {.name = "Y = GELU(X + bias)", .program = "chain", .build = gelu_of_bias},
+          {.name = "residual sum and LayerNorm", .program = "chain", .build = norm_of_residual},
           {.name = "cross-entropy and its gradient",
            .program = "chain",
            .build = cross_entropy,

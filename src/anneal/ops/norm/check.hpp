@@ -18,6 +18,14 @@ inline void expect_f32(const OpCall& call, size_t i, const Shape& shape) {
                 ", expected ", expected);
 }
 
+// The optional last input of a norm: x is f32 then, and the sum of both is the last output.
+inline void add_sum_output(const OpCall& call, size_t addend, std::vector<TensorType>& outputs) {
+  if (!call.has(addend)) return;
+  expect_f32(call, 0, call.input(0).shape);
+  expect_f32(call, addend, call.input(0).shape);
+  outputs.push_back(call.input(0));
+}
+
 inline Cost norm_cost(const OpCall& call, const TensorType& x, double flops_an_element) {
   Cost cost{.flops = flops_an_element * static_cast<double>(x.shape.elements())};
   for (const auto& type : call.in)

@@ -29,11 +29,15 @@ std::byte* at(void* p, int64_t bytes) { return static_cast<std::byte*>(p) + byte
 std::unique_ptr<Kernel> forward_kernel(const OpCall& call, bool layernorm, double eps) {
   const Shape& shape = call.input(0).shape;
   const auto& table = layernorm ? kernels(call).layernorm : kernels(call).rmsnorm;
+  int addend = layernorm ? 3 : 2;  // the optional input, and the output that it brings
   return make_kernel([=, run = table[low(call.input(0))][low(call.out[0])], rows = shape.rows(),
-                      n = shape.row_length(), x_size = size_of(call.input(0).dtype),
+                      adds = call.has(static_cast<size_t>(addend)), n = shape.row_length(),
+                      x_size = size_of(call.input(0).dtype),
                       y_size = size_of(call.out[0].dtype)](const KernelArgs& args) {
     parallel_ranges(rows, std::max<int64_t>(1, grain / n), [&](int64_t begin, int64_t end) {
       run({.x = at(args.in[0], begin * n * x_size),
+           .addend = adds ? args.input<float>(addend) + begin * n : nullptr,
+           .sum = adds ? args.output<float>(addend) + begin * n : nullptr,
            .gain = args.input<float>(1),
            .bias = layernorm ? args.input<float>(2) : nullptr,
            .eps = static_cast<float>(eps),

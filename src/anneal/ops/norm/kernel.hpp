@@ -10,6 +10,8 @@ namespace anneal {
 // says.
 struct NormForward {
   const void* x;
+  const float* addend;  // added to x, which is f32 then, before all else; or null
+  float* sum;           // where that goes
   const float* gain;
   const float* bias;  // layernorm only
   float eps;

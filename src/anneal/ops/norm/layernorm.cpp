@@ -14,12 +14,14 @@ std::vector<TensorType> infer(const OpCall& call) {
   expect_f32(call, 1, {x.row_length()});
   expect_f32(call, 2, {x.row_length()});
   TensorType statistic{DType::f32, x.with_last(1)};
-  return {{DType::f32, x}, statistic, statistic};
+  std::vector<TensorType> outputs = {{DType::f32, x}, statistic, statistic};
+  add_sum_output(call, 3, outputs);
+  return outputs;
 }
 
 std::vector<Value> expand(Builder& b, const OpCall& call, std::span<const Value> in) {
   const Shape& shape = call.input(0).shape;
-  Value x = in[0], gain = in[1], bias = in[2];
+  Value x = call.has(3) ? add(b, in[0], in[3]) : in[0], gain = in[1], bias = in[2];
   Value n = constant(b, static_cast<double>(shape.row_length()));
   auto row_mean = [&](Value v) { return div(b, sum_to(b, v, shape.with_last(1)), n); };
   Value mean = row_mean(x);
@@ -28,10 +30,13 @@ std::vector<Value> expand(Builder& b, const OpCall& call, std::span<const Value>
   Value eps = constant(b, call.attrs.as<LayernormAttrs>().eps);
   Value rstd = reciprocal(b, sqrt(b, add(b, variance, eps)));
   Value y = add(b, mul(b, mul(b, centred, rstd), gain), bias);
-  return {y, mean, rstd};
+  std::vector<Value> outputs = {y, mean, rstd};
+  if (call.has(3)) outputs.push_back(x);
+  return outputs;
 }
 
 std::vector<Value> vjp(const VjpContext& c) {
+  ANNEAL_ASSERT(!c.call.has(3), "sums are absorbed after differentiation");
   ANNEAL_ASSERT(c.grads[0] && !c.grads[1] && !c.grads[2], "a gradient flows into y only");
   auto grads = c.b.emit(layernorm_grad_op(),
                         {c.grads[0], c.inputs[0], c.inputs[1], c.outputs[1], c.outputs[2]});
@@ -74,7 +79,9 @@ std::vector<Value> expand_grad(Builder& b, const OpCall& call, std::span<const V
 Cost cost(const OpCall& call) { return norm_cost(call, call.input(0), 8); }
 Cost cost_grad(const OpCall& call) { return norm_cost(call, call.input(1), 15); }
 
-constexpr Alias may_alias[] = {{.output = 0, .input = 0}};
+constexpr AbsorbsSum absorbs[] = {{.input = 0, .addend = 3, .output = 3}};
+constexpr Alias may_alias[] = {
+    {.output = 3, .input = 3}, {.output = 3, .input = 0}, {.output = 0, .input = 0}};
 constexpr Alias grad_may_alias[] = {{.output = 0, .input = 0}, {.output = 0, .input = 1}};
 constexpr AccumulateInto accumulate[] = {
     {.output = 0, .input = 5}, {.output = 1, .input = 6}, {.output = 2, .input = 7}};
@@ -84,14 +91,15 @@ constexpr AccumulateInto accumulate[] = {
 const OpDef& layernorm_op() {
   static const OpDef op = {.name = "layernorm",
                            .min_inputs = 3,
-                           .max_inputs = 3,
+                           .max_inputs = 4,
                            .infer = infer,
                            .expand = expand,
                            .vjp = vjp,
                            .cost = cost,
                            .low_accept = bit(0),
                            .low_outputs = bit(0),
-                           .may_alias = may_alias};
+                           .may_alias = may_alias,
+                           .absorbs = absorbs};
   return op;
 }
 

@@ -1,3 +1,5 @@
+#include <type_traits>
+
 #include "anneal/device/cpu/simd.hpp"
 #include "anneal/ops/norm/kernel.hpp"
 
@@ -27,6 +29,15 @@ void forward(const NormForward& a) {
   for (int64_t row = 0; row < a.rows; ++row) {
     const X* x = static_cast<const X*>(a.x) + row * n;
     Y* y = static_cast<Y*>(a.y) + row * n;
+    if constexpr (std::is_same_v<X, float>)
+      if (a.addend) {
+        const float* addend = a.addend + row * n;
+        float* sum = a.sum + row * n;
+        for_vectors(n, [&](int64_t i, auto lanes) {
+          store(sum + i, load(x + i, lanes) + load(addend + i, lanes), lanes);
+        });
+        x = sum;
+      }
     float mean = 0;
     if constexpr (centred) {
       mean = inverse *

@@ -71,6 +71,28 @@ TEST(Layernorm, ForwardAndGradientRule) {
   }
 }
 
+// With a sum on the way: its gradient is that of the sum that the fusion pass took in.
+OpCase with_addend(OpCase c) {
+  c.in.push_back(c.in[0]);
+  c.name += " of a sum";
+  c.gradient = false;
+  return c;
+}
+
+TEST(Layernorm, OfASum) {
+  for (const Shape& shape : shapes) {
+    check(with_addend(layernorm_case(shape)));
+    check_low(with_addend(layernorm_case(shape)), 0, 1);
+  }
+}
+
+TEST(Rmsnorm, OfASum) {
+  for (const Shape& shape : shapes) {
+    check(with_addend(rmsnorm_case(shape)));
+    check_low(with_addend(rmsnorm_case(shape)), 0, 1);
+  }
+}
+
 TEST(Layernorm, Gradient) {
   for (const auto& shape : shapes) {
     OpCase c = layernorm_grad_case(shape);

@@ -12,8 +12,9 @@ struct RmsnormAttrs {
 
 // Root-mean-square normalisation over the last dimension (Zhang and Sennrich 2019):
 //   y = x·rstd·gain,  rstd = 1/sqrt(mean(x²) + eps)
-// Inputs: x [..., C], gain [C]. Outputs: y [..., C]; rstd [..., 1], which the gradient needs. A
-// gradient may flow into y only.
+// Inputs: x [..., C], gain [C]; optionally what is added to x first, both f32 [..., C] then.
+// Outputs: y [..., C]; rstd [..., 1], which the gradient needs; the sum where there is one. A
+// gradient may flow into y only, and where there is no sum.
 const OpDef& rmsnorm_op();
 Value rmsnorm(Builder& b, Value x, Value gain, double eps = 1e-5);
 
