@@ -19,12 +19,14 @@ constexpr double still_improves = 0.01;  // fall of the loss over the last fifth
 constexpr double no_longer_improves = 0.003;
 constexpr double constant_lr = 0.1;  // of the steps
 constexpr double throughput_moves = 0.1;
-constexpr double data_waits = 0.05;     // of the steps' time
-constexpr double other_work = 0.1;      // of the wall time
-constexpr double saving_stalls = 0.02;  // of the steps' time
-constexpr double memory_agrees = 0.01;  // of what was planned
+constexpr double data_waits = 0.05;       // of the steps' time
+constexpr double other_work = 0.1;        // of the wall time
+constexpr double saving_stalls = 0.02;    // of the steps' time
+constexpr double memory_agrees = 0.01;    // of what was planned
+constexpr double memory_grain = 1 << 20;  // bytes; less is the allocator's, not the plan's
 constexpr double low_mfu = 0.4;
-constexpr double clips_often = 0.5;  // of the steps in the second half
+constexpr double skips_often = 0.05;  // of the attempts at a step
+constexpr double clips_often = 0.5;   // of the steps in the second half
 
 class Finder {
  public:
@@ -44,6 +46,7 @@ class Finder {
     utilisation();
     memory();
     clipping();
+    overflows();
     alerts();
     return std::move(findings_);
   }
@@ -209,7 +212,7 @@ class Finder {
     const auto planned = static_cast<double>(*s_.planned_bytes);
     const std::string numbers = str(format_bytes(took), " measured against ", format_bytes(planned),
                                     " planned, ", change_text(deviation));
-    if (std::abs(deviation) <= memory_agrees)
+    if (std::abs(deviation) <= memory_agrees || std::abs(took - planned) <= memory_grain)
       add(Kind::good, "memory", ": planned memory and measured agree (", numbers, ").");
     else if (deviation > 0)
       add(Kind::problem, "memory", " took more memory than planned (", numbers, ").");
@@ -224,13 +227,36 @@ class Finder {
   }
 
   void alerts() {
-    if (run_.alerts.empty()) return;
     std::set<std::string> kinds;
-    for (const AlertEvent& alert : run_.alerts) kinds.insert(alert.kind);
-    add(Kind::caution, "alerts", " wrote ", run_.alerts.size(),
-        run_.alerts.size() == 1 ? " alert" : " alerts", " (",
-        list_text({kinds.begin(), kinds.end()}), "), the first at step ", run_.alerts.front().step,
-        ".");
+    size_t count = 0;
+    std::optional<int64_t> first;
+    for (const AlertEvent& alert : run_.alerts) {
+      if (alert.kind == "overflow") continue;  // how a loss scale finds its size
+      kinds.insert(alert.kind);
+      ++count;
+      if (!first) first = alert.step;
+    }
+    if (first)
+      add(Kind::caution, "alerts", " wrote ", count, count == 1 ? " alert" : " alerts", " (",
+          list_text({kinds.begin(), kinds.end()}), "), the first at step ", *first, ".");
+  }
+
+  void overflows() {
+    int64_t attempts = 0;
+    std::optional<double> scale;
+    for (const StepEvent& step : run_.steps) {
+      attempts += step.skipped;
+      if (step.loss_scale) scale = step.loss_scale;
+    }
+    if (!scale) return;
+    double share = static_cast<double>(attempts) /
+                   static_cast<double>(attempts + static_cast<int64_t>(run_.steps.size()));
+    bool often = share > skips_often;
+    add(often ? Kind::caution : Kind::note, "loss_scale", ": ", attempts,
+        attempts == 1 ? " attempt" : " attempts", " at a step overflowed in fp16 (",
+        percent_text(share), " of all) and ", attempts == 1 ? "was" : "were",
+        " made again; the loss scale ended at ", number_text(*scale), ".",
+        often ? " A larger train.loss_scale_interval wastes fewer." : "");
   }
 
   const RunRecord& run_;

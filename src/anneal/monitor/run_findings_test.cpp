@@ -116,6 +116,23 @@ TEST(RunFindings, FindsWhereTheTimeGoes) {
   EXPECT_NE(about(findings_of(made), "utilisation").find("anneal profile"), std::string::npos);
 }
 
+TEST(RunFindings, OverflowsOfTheLossScaleAreNoAlerts) {
+  RunRecord run = MadeRun().record();
+  EXPECT_EQ(about(findings_of(run), "loss_scale"), "");
+  for (auto& step : run.steps) step.loss_scale = 4096;
+  run.steps[3].skipped = 2;
+  run.alerts.push_back({3, "overflow", "step 4: …"});
+  auto findings = findings_of(run);
+  EXPECT_NE(about(findings, "loss_scale").find("note: a: 2 attempts at a step overflowed"),
+            std::string::npos);
+  EXPECT_NE(about(findings, "loss_scale").find("ended at 4096"), std::string::npos);
+  EXPECT_EQ(about(findings, "alerts"), "");
+  for (auto& step : run.steps) step.skipped = 1;
+  findings = findings_of(run);
+  EXPECT_NE(about(findings, "loss_scale").find("caution"), std::string::npos);
+  EXPECT_NE(about(findings, "loss_scale").find("loss_scale_interval"), std::string::npos);
+}
+
 TEST(RunFindings, MemoryBeyondThePlanIsAProblem) {
   MadeRun made;
   made.peak_anon_bytes = (110 << 20) + (3 << 20);
