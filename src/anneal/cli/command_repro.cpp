@@ -146,32 +146,49 @@ ExitCode mixed_precision(const ReproArguments& arguments) {
 
 // ---- optimizers
 
+// Every key of [optimizer], so that none of the config's own kind is left to another.
+std::vector<std::string> sets_of(const OptimizerConfig& optimizer) {
+  RunConfig config;
+  config.optimizer = optimizer;
+  std::vector<std::string> sets;
+  for (const Key& key : config_keys())
+    if (key.section == "optimizer") sets.push_back(str(key.full_name(), "=", key.value(config)));
+  return sets;
+}
+
+// The same schedule in a part of its time.
+void squeeze(ScheduleConfig& schedule, double part) {
+  for (int64_t* length :
+       {&schedule.warmup_steps, &schedule.horizon, &schedule.restart_period, &schedule.decay_steps})
+    if (*length > 0)
+      *length = std::max<int64_t>(1, std::llround(static_cast<double>(*length) * part));
+  schedule.decay_rate /= part;
+}
+
 ExitCode optimizers(const ReproArguments& arguments) {
   Experiment experiment = experiment_of(arguments, "optimizers");
   RunConfig config = load_config(arguments.config, arguments.sets).config;
   // Rates are tuned on the first part of the run, each with the schedule squeezed into it.
   RunConfig tuning = config;
   tuning.train.steps = std::min(config.train.steps, std::max<int64_t>(50, config.train.steps / 5));
-  tuning.schedule.warmup_steps =
-      config.schedule.warmup_steps * tuning.train.steps / std::max<int64_t>(1, config.train.steps);
+  squeeze(tuning.schedule, static_cast<double>(tuning.train.steps) /
+                               static_cast<double>(std::max<int64_t>(1, config.train.steps)));
   OptimizerBench bench(tuning, [](const std::string& line) { log_info("tuning: " + line); });
   std::vector<Variant> variants;
   ReportTable table{.head = {"optimizer", "learning rate", "bytes of state a parameter", "update",
                              "bandwidth of the update"}};
-  for (const Optimizer* optimizer : all_optimizers()) {
-    std::string kind(optimizer->kind);
-    bool own = kind == config.optimizer.kind;
-    OptimizerRun run = bench.tuned(own ? config.optimizer : usual_config(kind), tuning.schedule);
-    const OptimizerConfig& o = run.optimizer;
-    variants.push_back({kind,
-                        {str("optimizer.kind=", kind), str("optimizer.lr=", toml_number(o.lr)),
-                         str("schedule.min_lr=", toml_number(run.schedule.min_lr)),
-                         str("optimizer.weight_decay=", toml_number(o.weight_decay)),
-                         str("optimizer.momentum=", toml_number(o.momentum)),
-                         str("optimizer.nesterov=", o.nesterov ? "true" : "false"),
-                         str("optimizer.eps=", toml_number(o.eps))}});
+  // The others are compared with the config's own, so that comes first.
+  std::vector<OptimizerConfig> configs = {config.optimizer};
+  for (const Optimizer* optimizer : all_optimizers())
+    if (optimizer->kind != config.optimizer.kind)
+      configs.push_back(usual_config(std::string(optimizer->kind)));
+  for (const OptimizerConfig& start : configs) {
+    const std::string& kind = start.kind;
+    OptimizerRun run = bench.tuned(start, tuning.schedule);
+    variants.push_back({kind, sets_of(run.optimizer)});
+    variants.back().sets.push_back(str("schedule.min_lr=", toml_number(run.schedule.min_lr)));
     table.rows.push_back(
-        {kind, number_text(o.lr),
+        {kind, number_text(run.optimizer.lr),
          number_text(static_cast<double>(run.state_bytes) / static_cast<double>(run.parameters)),
          duration_text(run.update_seconds),
          str(number_text(run.update_bytes / run.update_seconds * 1e-9), " GB/s")});

@@ -198,6 +198,12 @@ class Finder {
 
   void utilisation() {
     if (!s_.mfu) return;
+    if (*s_.mfu > 1) {
+      add(Kind::note, "utilisation",
+          ": how well it uses the machine is not known, since the machine's matrix rate was "
+          "measured while something else took it.");
+      return;
+    }
     const bool low = *s_.mfu < low_mfu;
     add(low ? Kind::caution : Kind::note, "utilisation", ": its matrix products run at ",
         percent_text(*s_.mfu), " of the machine's measured matrix rate (median of the steps).",

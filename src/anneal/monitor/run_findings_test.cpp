@@ -114,6 +114,8 @@ TEST(RunFindings, FindsWhereTheTimeGoes) {
             std::string::npos);
   made.mfu = 0.2;
   EXPECT_NE(about(findings_of(made), "utilisation").find("anneal profile"), std::string::npos);
+  made.mfu = 1.6;
+  EXPECT_NE(about(findings_of(made), "utilisation").find("not known"), std::string::npos);
 }
 
 TEST(RunFindings, OverflowsOfTheLossScaleAreNoAlerts) {

@@ -95,7 +95,8 @@ OptimizerRun OptimizerBench::run(const OptimizerConfig& optimizer, const Schedul
 }
 
 OptimizerRun OptimizerBench::tuned(OptimizerConfig optimizer, const ScheduleConfig& schedule) {
-  double min_share = schedule.min_lr / config_.optimizer.lr;
+  double own = config_.optimizer.lr;
+  double min_share = own > 0 ? schedule.min_lr / own : 0;
   auto at = [&](double lr) {
     ScheduleConfig scaled = schedule;
     scaled.min_lr = lr * min_share;
