@@ -7,6 +7,7 @@
 
 #include "anneal/base/error.hpp"
 #include "run_program.hpp"
+#include "train/running_program.hpp"
 
 namespace anneal {
 namespace {
@@ -126,6 +127,14 @@ TEST_F(Experiments, MixedPrecisionTrainsEachPrecisionOnce) {
   EXPECT_EQ(read_file(path("mp/fp16-seed2/metrics.jsonl")), metrics);
   EXPECT_EQ(Json::parse(read_file(path("mp/report.json")))["runs"].size(), 9u);
 
+  // Nor is it taken for a run of another config.
+  std::vector<std::string> other = words;
+  other.insert(other.end(), {"--set", "optimizer.lr=0.1"});
+  result = run_program(other);
+  EXPECT_EQ(result.code, 2);
+  EXPECT_NE(result.err.find("optimizer.lr]"), std::string::npos) << result.err;
+  EXPECT_EQ(read_file(path("mp/fp16-seed2/metrics.jsonl")), metrics);
+
   words.back() = "0";
   EXPECT_EQ(run_program(words).code, 2);
   // A config that only one of the runs refuses is refused before the first.
@@ -148,6 +157,47 @@ TEST_F(Experiments, OptimizersAndFusionWriteTheirReports) {
   json = Json::parse(read_file(path("fusion/report.json")));
   EXPECT_EQ(json["runs"].size(), 2u);
   EXPECT_EQ(json["sections"][0]["table"]["rows"][0][3], "−40.0 %");
+}
+
+// A terminal's Ctrl-C goes to every process of the group; the run must save all the same.
+TEST_F(Experiments, CtrlCSavesTheRunAndTheSameCommandGoesOn) {
+  std::vector<std::string> words = {"repro",    "mixed-precision", path("my.toml"),     "--out",
+                                    path("mp"), "--set",           "train.steps=100000"};
+  auto steps = [&] {
+    std::error_code missing;
+    auto file = path("mp/fp32/metrics.jsonl");
+    return std::filesystem::exists(file, missing) &&
+           read_file(file).find("\"step\":20,") != std::string::npos;
+  };
+  int code = -1;
+  {
+    RunningProgram program(words);
+    program.wait_until(steps);
+    program.send_to_group(SIGINT);
+    code = program.wait();
+  }
+  EXPECT_EQ(code, 4);
+  std::istringstream lines(read_file(path("mp/fp32/metrics.jsonl")));
+  Json last;
+  for (std::string line; std::getline(lines, line);) last = Json::parse(line);
+  EXPECT_EQ(last["event"], "end");
+  EXPECT_EQ(last["status"], "interrupted");
+  EXPECT_GE(last["step"], 20);
+}
+
+TEST_F(Experiments, NothingIsTrainedForArgumentsThatAreWrong) {
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {"repro", "fusion", path("my.toml"), "--elements", "5"},
+           {"repro", "optimizers", path("my.toml"), "--set", "train.steps=0"},
+           {"repro", "mixed-precision", path("my.toml"), "--set", "train.loss_scale=1000"},
+           {"bench", "optim", path("my.toml"), "--target", "-3"},
+           {"bench", "optim", path("my.toml"), "--set", "optimizer.lr=0"}}) {
+    auto with_out = words;
+    if (words[0] == "repro") with_out.insert(with_out.end(), {"--out", path("none")});
+    auto result = run_program(with_out);
+    EXPECT_EQ(result.code, 2) << words[1] << ": " << result.err;
+    EXPECT_FALSE(std::filesystem::exists(path("none/fp32"))) << words[1];
+  }
 }
 
 }  // namespace

@@ -34,7 +34,12 @@ class RunningProgram {
     posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_addopen(&files, 2, err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    int failure = posix_spawn(&process_, argv[0], &files, nullptr, argv.data(), environ);
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setpgroup(&attributes, 0);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    int failure = posix_spawn(&process_, argv[0], &files, &attributes, argv.data(), environ);
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&files);
     if (failure != 0) throw Error(str("cannot start ", argv[0]));
   }
@@ -48,6 +53,9 @@ class RunningProgram {
 
   // To a process that has ended and is not waited for yet this does nothing.
   void send(int signal) const { ::kill(process_, signal); }
+
+  // As a terminal does: to it and to the processes that it started and left in its group.
+  void send_to_group(int signal) const { ::kill(-process_, signal); }
 
   bool ended() {
     if (waited_) return true;

@@ -1,3 +1,4 @@
+#include <cmath>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -112,6 +113,11 @@ ExitCode bench_optim(const OptimArguments& arguments) {
     throw UsageError(str("[", loaded.at("train.steps"), "] a comparison needs from 20 to ",
                          Workload::most_steps, " steps, got ", config.train.steps,
                          " (for example --set train.steps=300)"));
+  if (config.optimizer.lr == 0)
+    throw UsageError(str("[", loaded.at("optimizer.lr"),
+                         "] nothing is learned at a rate of 0 (set it to 1e-3 for example)"));
+  if (arguments.target != 0 && !(arguments.target > 0 && std::isfinite(arguments.target)))
+    throw UsageError(str("[--target] expected a loss above 0, got ", arguments.target));
   auto kinds = arguments.optimizers.empty() ? choices_of("optimizer.kind") : arguments.optimizers;
   auto schedules = arguments.schedules.empty() ? choices_of("schedule.kind") : arguments.schedules;
   for (const auto& kind : kinds) find_optimizer(kind);
@@ -143,11 +149,12 @@ ExitCode bench_optim(const OptimArguments& arguments) {
   } catch (const UsageError& error) {
     throw UsageError(with_location(loaded, error.what()));
   }
-  // Where none is given: what every run that learned has reached.
+  // Where none is given: what every run that learned anything has reached.
   double target = arguments.target;
-  if (target <= 0)
+  if (target == 0)
     for (const auto& run : by_optimizer)
-      if (!run.diverged) target = std::max(target, run.final_loss());
+      if (!run.diverged && run.final_loss() < run.losses.front())
+        target = std::max(target, run.final_loss());
   if (!arguments.svg.empty()) {
     write_file_atomically(arguments.svg + "-optimizers.svg",
                           drawing("Optimizers", by_optimizer, false));

@@ -1,6 +1,6 @@
 #include <algorithm>
 #include <cmath>
-#include <set>
+#include <limits>
 
 #include "anneal/base/file.hpp"
 #include "anneal/base/log.hpp"
@@ -57,12 +57,35 @@ struct Pair {
     auto a = quality(base), b = quality(other);
     return a && b ? std::optional(*b / *a - 1) : std::nullopt;
   }
-  double time_ratio() const { return other.step_seconds->median / base.step_seconds->median; }
+  std::optional<double> time_ratio() const {
+    // Fewer say nothing: the first steps are no others' like.
+    constexpr int64_t enough = 20;
+    if (!base.step_seconds || !other.step_seconds || base.steps < enough || other.steps < enough)
+      return std::nullopt;
+    return other.step_seconds->median / base.step_seconds->median;
+  }
+  // Whether the middle halves of their steps' times lie apart.
+  bool time_shows() const {
+    return time_ratio() && (base.step_seconds->high < other.step_seconds->low ||
+                            other.step_seconds->high < base.step_seconds->low);
+  }
+  std::optional<double> memory_ratio() const {
+    if (!base.planned_bytes || !other.planned_bytes) return std::nullopt;
+    return static_cast<double>(*other.planned_bytes) / static_cast<double>(*base.planned_bytes);
+  }
 };
 
-double median_of(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
+// The median of what all pairs have; nothing if one has none.
+std::optional<double> median_of(const std::vector<Pair>& pairs,
+                                std::optional<double> (Pair::*value)() const) {
+  std::vector<double> values;
+  for (const Pair& pair : pairs) {
+    auto x = (pair.*value)();
+    if (!x) return std::nullopt;
+    values.push_back(*x);
+  }
+  auto quartiles = quartiles_of(std::move(values));
+  return quartiles ? std::optional(quartiles->median) : std::nullopt;
 }
 
 // One precision against FP32 over all seeds, as a row and as a sentence.
@@ -72,46 +95,53 @@ struct PrecisionResult {
 };
 
 PrecisionResult compare_precision(const std::string& precision, const std::vector<Pair>& pairs) {
-  constexpr double tolerance = 0.005;
-  std::vector<double> losses, times, memory;
+  constexpr double tolerance = 0.005, matters = 0.03;
+  auto loss = median_of(pairs, &Pair::loss_change), time = median_of(pairs, &Pair::time_ratio),
+       memory = median_of(pairs, &Pair::memory_ratio);
   double worst = 0;
-  bool complete = true;
+  bool time_shows = true, same_sign = true;
   for (const Pair& pair : pairs) {
-    times.push_back(pair.time_ratio());
-    if (pair.base.planned_bytes && pair.other.planned_bytes)
-      memory.push_back(static_cast<double>(*pair.other.planned_bytes) /
-                       static_cast<double>(*pair.base.planned_bytes));
-    if (auto change = pair.loss_change()) {
-      losses.push_back(*change);
-      worst = std::max(worst, std::abs(*change));
-    } else {
-      complete = false;
-    }
+    worst = std::max(worst, std::abs(pair.loss_change().value_or(0)));
+    time_shows = time_shows && pair.time_shows();
+    same_sign = same_sign && time && (pair.time_ratio().value_or(1) < 1) == (*time < 1);
   }
-  double time = median_of(times), bytes = memory.empty() ? 1 : median_of(memory);
-  std::string loss = losses.empty() ? "-" : change_text(median_of(losses));
+  time_shows = time_shows && same_sign && std::abs(*time - 1) > matters;
   PrecisionResult result;
-  result.row = {
-      precision,        str(pairs.size()), loss, losses.empty() ? "-" : percent_text(worst),
-      ratio_text(time), ratio_text(bytes)};
-  std::string quality_text =
-      !complete ? "a run has no final loss"
-                : str("the final loss is within ", percent_text(worst), " of FP32's in every pair",
-                      worst <= tolerance ? "" : ", more than the 0.5 % that rounding should cost");
-  bool fast = time < 0.97, small = bytes < 0.97, good = complete && worst <= tolerance;
-  std::string verdict = !good           ? "it does not pay here"
-                        : fast && small ? "it pays here in time and memory"
-                        : fast          ? "it pays here in time"
-                        : small         ? "it pays here in memory, not in time"
-                                        : "it saves neither time nor memory here";
-  result.sentence = str(precision, ": ", quality_text, "; a step takes ", ratio_text(time),
-                        " the time and the plan ", ratio_text(bytes), " the bytes: ", verdict, ".");
+  result.row = {precision,
+                str(pairs.size()),
+                loss ? change_text(*loss) : "-",
+                loss ? percent_text(worst) : "-",
+                time ? ratio_text(*time) : "-",
+                memory ? ratio_text(*memory) : "-"};
+  std::string text = str(precision, ": ");
+  if (!loss)
+    text += "a run has no final loss, so it is not known whether it is as good";
+  else
+    text += str("the final loss is within ", percent_text(worst), " of FP32's",
+                pairs.size() > 1 ? " for every seed" : "",
+                worst <= tolerance ? "" : ", more than the 0.5 % that rounding should cost");
+  if (time_shows)
+    text += str("; a step takes ", ratio_text(*time), " the time");
+  else
+    text += "; no difference in speed shows";
+  if (memory) text += str("; the plan is ", ratio_text(*memory), " the bytes");
+  bool good = loss && worst <= tolerance;
+  bool fast = time_shows && *time < 1, small = memory && *memory < 1 - matters;
+  text += !good           ? ". It does not pay here."
+          : fast && small ? ". It pays here, in time and memory."
+          : fast          ? ". It pays here, in time."
+          : small         ? ". It pays here, in memory."
+                          : ". It saves neither time nor memory here.";
+  result.sentence = std::move(text);
   return result;
 }
 
 ExitCode mixed_precision(const ReproArguments& arguments) {
   Experiment experiment = experiment_of(arguments, "mixed-precision");
   int64_t first = load_config(arguments.config, arguments.sets).config.train.seed;
+  if (first > std::numeric_limits<int64_t>::max() - arguments.seeds)
+    throw UsageError(str("[--seeds] ", arguments.seeds, " seeds from ", first,
+                         " on are more than can be counted (lower train.seed)"));
   const std::vector<std::string> precisions = {"fp32", "bf16", "fp16"};
   std::vector<Variant> variants;
   for (int64_t seed = first; seed < first + arguments.seeds; ++seed)
@@ -129,12 +159,12 @@ ExitCode mixed_precision(const ReproArguments& arguments) {
       pairs.push_back({summarise_run(page.runs[i]), summarise_run(page.runs[i + p])});
     auto result = compare_precision(precisions[p], pairs);
     table.rows.push_back(result.row);
-    section.text += str(section.text.empty() ? "" : "\n\n", result.sentence);
+    page.conclusion += str(page.conclusion.empty() ? "" : " ", result.sentence);
   }
-  section.text += str("\n\n", cpu_matmul_has_native_bf16()
-                                  ? "This CPU has bf16 products."
-                                  : "This CPU has no 16-bit products: they run in FP32 on 16-bit "
-                                    "values, which saves memory but no arithmetic.");
+  section.text = str(cpu_matmul_has_native_bf16()
+                         ? "This CPU has bf16 products."
+                         : "This CPU has no 16-bit products: they run in FP32 on 16-bit "
+                           "values, which saves memory but no arithmetic.");
   section.table = std::move(table);
   page.introduction =
       "The same model, data and order of the data, trained in each precision; each run is compared "
@@ -168,12 +198,14 @@ void squeeze(ScheduleConfig& schedule, double part) {
 ExitCode optimizers(const ReproArguments& arguments) {
   Experiment experiment = experiment_of(arguments, "optimizers");
   RunConfig config = load_config(arguments.config, arguments.sets).config;
+  if (config.train.steps < 20)
+    throw UsageError(str("[train.steps] an experiment needs 20 steps or more, got ",
+                         config.train.steps, " (for example --set train.steps=300)"));
   // Rates are tuned on the first part of the run, each with the schedule squeezed into it.
   RunConfig tuning = config;
   tuning.train.steps = std::min(config.train.steps, std::max<int64_t>(50, config.train.steps / 5));
   squeeze(tuning.schedule, static_cast<double>(tuning.train.steps) /
                                static_cast<double>(std::max<int64_t>(1, config.train.steps)));
-  OptimizerBench bench(tuning, [](const std::string& line) { log_info("tuning: " + line); });
   std::vector<Variant> variants;
   ReportTable table{.head = {"optimizer", "learning rate", "bytes of state a parameter", "update",
                              "bandwidth of the update"}};
@@ -182,6 +214,15 @@ ExitCode optimizers(const ReproArguments& arguments) {
   for (const Optimizer* optimizer : all_optimizers())
     if (optimizer->kind != config.optimizer.kind)
       configs.push_back(usual_config(std::string(optimizer->kind)));
+  for (const OptimizerConfig& start : configs) variants.push_back({start.kind, sets_of(start)});
+  check_variants(experiment, {});
+  for (const Variant& variant : variants) {
+    auto sets = experiment.sets;
+    sets.insert(sets.end(), variant.sets.begin(), variant.sets.end());
+    load_config(experiment.config, sets);
+  }
+  variants.clear();
+  OptimizerBench bench(tuning, [](const std::string& line) { log_info("tuning: " + line); });
   for (const OptimizerConfig& start : configs) {
     const std::string& kind = start.kind;
     OptimizerRun run = bench.tuned(start, tuning.schedule);
@@ -207,6 +248,7 @@ ExitCode optimizers(const ReproArguments& arguments) {
 // ---- fusion
 
 ExitCode fusion(const ReproArguments& arguments) {
+  check_fusion_elements(arguments.elements);
   Experiment experiment = experiment_of(arguments, "fusion");
   ReportPage page{.title = "Kernel fusion"};
   page.runs = run_variants(experiment, {{"separate", {"train.fuse=false"}}, {"fused", {}}});

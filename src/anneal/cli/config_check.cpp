@@ -153,6 +153,23 @@ void check_kind_key(const LoadedConfig& loaded, std::string_view kind_key, const
          str("remove it, or set ", kind_key, " to ", kinds));
 }
 
+void check_dropout(const LoadedConfig& loaded) {
+  const auto& m = loaded.config.model;
+  for (auto [key, rate] : {std::pair{"model.attention_dropout", m.attention_dropout},
+                           {"model.embedding_dropout", m.embedding_dropout}})
+    if (rate < 0 && rate != -1)
+      refuse(loaded, key, str("expected a rate, or -1 for that of model.dropout, got ", rate),
+             "raise it to 0 or more, or remove it");
+}
+
+void check_loss_scale(const LoadedConfig& loaded) {
+  double scale = loaded.config.train.loss_scale;
+  // Anything else would round every gradient on the way back.
+  if (std::exp2(std::round(std::log2(scale))) != scale)
+    refuse(loaded, "train.loss_scale", str("expected a power of two, got ", scale),
+           str("set train.loss_scale to ", toml_number(std::exp2(std::round(std::log2(scale))))));
+}
+
 void check_optimizer(const LoadedConfig& loaded) {
   const auto& o = loaded.config.optimizer;
   for (const KindKey& rule : {KindKey{"optimizer.momentum", {"sgd", "rmsprop", "muon"}},
@@ -173,7 +190,23 @@ void check_optimizer(const LoadedConfig& loaded) {
            "set optimizer.momentum to 0.9 for example, or remove it");
 }
 
+void check_schedule_lengths(const LoadedConfig& loaded) {
+  if (loaded.config.schedule.unit != "tokens") return;
+  int64_t step = tokens_per_step(loaded.config);
+  for (const char* name : {"schedule.warmup_steps", "schedule.horizon", "schedule.restart_period",
+                           "schedule.decay_steps"}) {
+    RunConfig config = loaded.config;
+    Field field = find_key(name)->field(config);
+    int64_t length = *std::get<int64_t*>(field);
+    if (length > 0 && length < step)
+      refuse(loaded, culprit(loaded, {name, "schedule.unit"}),
+             str("counts tokens, and a step has ", step, " of them, got ", other(loaded, name)),
+             str("set ", name, " to ", 100 * step, " for 100 steps, for example"));
+  }
+}
+
 void check_schedule(const LoadedConfig& loaded) {
+  check_schedule_lengths(loaded);
   const auto& o = loaded.config.optimizer;
   const auto& s = loaded.config.schedule;
   for (const KindKey& rule : {KindKey{"schedule.decay_rate", {"exponential"}},
@@ -186,7 +219,8 @@ void check_schedule(const LoadedConfig& loaded) {
     refuse(loaded, culprit(loaded, {"schedule.restart_period", "schedule.kind"}),
            "warm_restarts needs the length of a cycle",
            str("set schedule.restart_period, for example to a quarter of the run: ",
-               std::max<int64_t>(1, loaded.config.train.steps / 4), " steps"));
+               std::max<int64_t>(1, loaded.config.train.steps / 4) *
+                   (s.unit == "tokens" ? tokens_per_step(loaded.config) : 1)));
   bool to_min = s.kind != "constant" && !(s.kind == "exponential" && s.decay_rate > 0);
   if (to_min && s.min_lr > o.lr)
     refuse(loaded, culprit(loaded, {"schedule.min_lr", "optimizer.lr"}),
@@ -207,6 +241,8 @@ void check_config(const LoadedConfig& loaded, DataRule data) {
   if (loaded.config.model.init.empty()) check_architecture(loaded);
   check_data_keys(loaded, data);
   check_batch(loaded);
+  check_dropout(loaded);
+  check_loss_scale(loaded);
   check_optimizer(loaded);
   check_schedule(loaded);
 }

@@ -31,6 +31,10 @@ void resolve(RunConfig& config);
 // UsageError for a key that the user set to something else.
 void adopt_architecture(LoadedConfig& loaded, const ModelConfig& init);
 
+// Refuses a run's config that differs from `saved`, the resolved config of the run in `folder`, in
+// a key that its result or its cost depends on. Throws UsageError naming the key and both values.
+void check_same_run(const LoadedConfig& now, const RunConfig& saved, const std::string& folder);
+
 // Refuses to continue a run under a config that would change what it computes: keys declared
 // fixed_on_resume, and train.steps where the schedule depends on it. `saved` is the resolved config
 // that the checkpoint was made with. Throws UsageError naming the key and both values.

@@ -22,6 +22,21 @@ int64_t horizon_of(const RunConfig& config) {
 
 }  // namespace
 
+void check_same_run(const LoadedConfig& now, const RunConfig& saved, const std::string& folder) {
+  for (const Key& key : config_keys()) {
+    auto name = key.full_name();
+    if (is_left_open(key, now.config) || name == "name" || name == "parallel.threads" ||
+        key.section == "monitor")
+      continue;
+    auto mine = key.value(now.config), theirs = key.value(saved);
+    // Switched off where the data leave nothing to evaluate or to sample with.
+    bool off = theirs == "0" && (name == "train.eval_every" || name == "train.sample_every");
+    if (mine == theirs || off) continue;
+    throw UsageError(str("[", now.at(name), "] the run in ", folder, " has ", theirs, ", got ",
+                         mine, " (set it back, or name another folder with --out)"));
+  }
+}
+
 void check_resume(const LoadedConfig& now, const RunConfig& saved) {
   for (const Key& key : config_keys()) {
     if (!key.fixed_on_resume || is_left_open(key, now.config)) continue;
@@ -31,6 +46,11 @@ void check_resume(const LoadedConfig& now, const RunConfig& saved) {
                          ", which the checkpoint was made with, got ", mine,
                          " (set it back, or start a new run in another folder)"));
   }
+  if ((now.config.optimizer.momentum != 0) != (saved.optimizer.momentum != 0))
+    throw UsageError(str("[", now.at("optimizer.momentum"), "] expected ",
+                         saved.optimizer.momentum == 0 ? "0" : "a momentum above 0",
+                         ", as the checkpoint was made with, got ", now.config.optimizer.momentum,
+                         " (the state of the optimizer is another with and without it)"));
   if (now.config.train.steps != saved.train.steps && follows_train_steps(now.config.schedule))
     throw UsageError(str("[", now.at("train.steps"), "] expected ", saved.train.steps,
                          ", which the checkpoint was made with, got ", now.config.train.steps,

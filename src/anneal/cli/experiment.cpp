@@ -1,9 +1,11 @@
 #include "anneal/cli/experiment.hpp"
 
 #include "anneal/base/error.hpp"
+#include "anneal/base/file.hpp"
 #include "anneal/base/log.hpp"
 #include "anneal/cli/child_process.hpp"
-#include "anneal/cli/config_file.hpp"
+#include "anneal/cli/command_input.hpp"
+#include "anneal/cli/config_check.hpp"
 #include "anneal/cli/run_source.hpp"
 #include "anneal/train/run_folder.hpp"
 #include "anneal/train/signals.hpp"
@@ -17,15 +19,19 @@ std::vector<std::string> all_sets(const Experiment& experiment, const Variant& v
   return sets;
 }
 
-// Whether the folder holds the whole of a run already.
+// Whether the folder holds the whole of the run already.
 bool is_finished(const std::filesystem::path& folder, int64_t steps) {
-  try {
-    RunRecord run = load_run(folder);
-    return run.ended && !run.ends.empty() && run.ends.back().status == "done" &&
-           run.ends.back().step == steps;
-  } catch (const Error&) {
-    return false;
-  }
+  if (!std::filesystem::exists(RunFolder{folder}.metrics())) return false;
+  RunRecord run = load_run(folder);
+  return run.ended && !run.ends.empty() && run.ends.back().status == "done" &&
+         run.ends.back().step == steps;
+}
+
+// Whatever is in a run's folder is of this very config.
+void check_folder(const std::filesystem::path& folder, const LoadedConfig& loaded) {
+  auto file = RunFolder{folder}.config();
+  if (!std::filesystem::exists(file)) return;
+  check_same_run(loaded, parse_config(read_file(file), file.string()).config, folder.string());
 }
 
 void train(const Experiment& experiment, const Variant& variant) {
@@ -50,12 +56,23 @@ void train(const Experiment& experiment, const Variant& variant) {
 
 }  // namespace
 
-std::vector<RunRecord> run_variants(const Experiment& experiment,
+std::vector<int64_t> check_variants(const Experiment& experiment,
                                     const std::vector<Variant>& variants) {
   std::vector<int64_t> steps;
-  for (const Variant& variant : variants)
-    steps.push_back(
-        load_config(experiment.config, all_sets(experiment, variant)).config.train.steps);
+  for (const Variant& variant : variants) {
+    LoadedConfig loaded = load_config(experiment.config, all_sets(experiment, variant));
+    check_folder(experiment.out / variant.name, loaded);
+    steps.push_back(loaded.config.train.steps);
+  }
+  std::error_code error;
+  std::filesystem::create_directories(experiment.out, error);
+  check_output_file(experiment.out / "report.html", "--out");
+  return steps;
+}
+
+std::vector<RunRecord> run_variants(const Experiment& experiment,
+                                    const std::vector<Variant>& variants) {
+  std::vector<int64_t> steps = check_variants(experiment, variants);
   std::vector<RunRecord> runs;
   for (size_t i = 0; i < variants.size(); ++i) {
     auto folder = experiment.out / variants[i].name;

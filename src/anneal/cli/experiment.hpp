@@ -20,7 +20,12 @@ struct Experiment {
   std::filesystem::path out;      // a folder for each variant is made in it
 };
 
-// Checks the config of every variant, then trains each in a process of its own, so that memory and
+// Checks the config of every variant, that what its folder holds is of that config, and that the
+// report can be written; returns each run's steps. Throws UsageError.
+std::vector<int64_t> check_variants(const Experiment& experiment,
+                                    const std::vector<Variant>& variants);
+
+// Does the same, then trains each in a process of its own, so that memory and
 // failures are its own; those that an earlier call finished are not trained again, one that was cut
 // off goes on from its newest checkpoint. Returns the runs in order; one that diverged is among
 // them. Throws UsageError for a config that cannot be trained, and Error where a run failed or was

@@ -21,9 +21,10 @@ std::vector<int64_t> steps_to_print(const RunConfig& config) {
   for (int64_t i = 1; i < lines; ++i) list.push_back(i * (steps - 1) / lines);
   // A warm-up, a restart: more extremes than this are a curve, not a list.
   constexpr size_t most_turns = 40;
+  constexpr int64_t most_steps = 2'000'000;  // to look at one by one
   std::vector<int64_t> turns;
   double before = learning_rate(config, 0), now = steps > 1 ? learning_rate(config, 1) : before;
-  for (int64_t s = 1; s + 1 < steps && turns.size() <= most_turns; ++s) {
+  for (int64_t s = 1; s + 1 < steps && steps <= most_steps && turns.size() <= most_turns; ++s) {
     double next = learning_rate(config, s + 1);
     if ((now >= before && next < now) || (now <= before && next > now)) turns.push_back(s);
     before = now, now = next;

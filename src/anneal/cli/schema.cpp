@@ -402,7 +402,8 @@ const std::vector<Key>& keys() {
        .field = optimizer<&O::centered>,
        .doc =
            "divide by the standard deviation of the gradient, not its root mean square (rmsprop)",
-       .unit = ""},
+       .unit = "",
+       .fixed_on_resume = true},
 
       {.section = "schedule",
        .name = "kind",

@@ -47,7 +47,7 @@ struct StepEvent {
   int64_t read_bytes = 0;     // from storage, cumulative
   int64_t rss_bytes = 0;
   std::optional<double> loss_scale;  // of this update; absent where the loss is not scaled
-  int64_t skipped = 0;               // attempts before it whose gradients overflowed
+  int64_t skipped = 0;               // attempts whose gradients overflowed, since the last event
   bool operator==(const StepEvent&) const = default;
 };
 

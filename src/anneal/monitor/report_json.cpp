@@ -80,7 +80,7 @@ std::string report_json(const ReportPage& page) {
   for (const RunRecord& run : page.runs) summaries.push_back(summarise_run(run));
   Json json = {{"title", title_of(page)}, {"introduction", page.introduction}};
   json["findings"] = Json::array();
-  for (const Finding& finding : conclude(page.runs, summaries))
+  for (const Finding& finding : findings_of(page, summaries))
     json["findings"].push_back({{"kind", name_of(finding.kind)},
                                 {"run", finding.run},
                                 {"topic", finding.topic},

@@ -22,7 +22,7 @@ class PageWriter {
  public:
   explicit PageWriter(const ReportPage& page) : page_(page), runs_(page.runs) {
     for (const RunRecord& run : runs_) summaries_.push_back(summarise_run(run));
-    findings_ = conclude(runs_, summaries_);
+    findings_ = findings_of(page_, summaries_);
   }
 
   std::string write() {
@@ -244,6 +244,14 @@ std::string title_of(const ReportPage& page) {
   std::vector<std::string> labels;
   for (const RunRecord& run : page.runs) labels.push_back(run.label);
   return str(list_text(labels), " compared");
+}
+
+std::vector<Finding> findings_of(const ReportPage& page, const std::vector<RunSummary>& summaries) {
+  std::vector<Finding> findings = conclude(page.runs, summaries);
+  if (page.conclusion.empty()) return findings;
+  std::erase_if(findings, [](const Finding& f) { return f.kind == Finding::Kind::conclusion; });
+  findings.insert(findings.begin(), {Finding::Kind::conclusion, "", "choice", page.conclusion});
+  return findings;
 }
 
 std::string report_html(const ReportPage& page) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "anneal/monitor/run_comparison.hpp"
 #include "anneal/monitor/run_record.hpp"
 
 namespace anneal {
@@ -25,9 +26,13 @@ struct ReportSection {
 struct ReportPage {
   std::string title;            // "": made from the runs' labels
   std::string introduction;     // as ReportSection::text
+  std::string conclusion;       // "": the one that the runs' numbers give, see conclude()
   std::vector<RunRecord> runs;  // at least one, labelled (label_runs)
   std::vector<ReportSection> sections;
 };
+
+// All sentences of the page, the conclusion first.
+std::vector<Finding> findings_of(const ReportPage& page, const std::vector<RunSummary>& summaries);
 
 // A self-contained HTML page: no scripts, nothing from elsewhere.
 std::string report_html(const ReportPage& page);

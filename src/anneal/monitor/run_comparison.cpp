@@ -87,6 +87,8 @@ Measure choose_measure(const RunRecord& a, const RunRecord& b, RunComparison& c)
   c.measure = "training loss";
   if (a.steps.empty() || b.steps.empty())
     c.incomparable = "there is no loss of both";
+  else if (differs(a, b, "train.label_smoothing") || differs(a, b, "train.z_loss"))
+    c.incomparable = "their training losses are of different objectives";
   else if (!same_tokenizer(a, b) || differs(a, b, "data.train"))
     c.incomparable = "they were trained on different text or with different tokenizers";
   return c.incomparable.empty() ? Measure::training : Measure::none;

@@ -150,7 +150,8 @@ class Finder {
   }
 
   void schedule() {
-    if (!s_.constant_lr_step) return;
+    // Restarts end with the steps, whatever their peaks have come down to.
+    if (!s_.constant_lr_step || run_.setting("schedule.kind") == "\"warm_restarts\"") return;
     const double share = static_cast<double>(s_.steps - *s_.constant_lr_step + 1) /
                          static_cast<double>(std::max<int64_t>(s_.steps, 1));
     if (share < constant_lr) return;
@@ -218,8 +219,11 @@ class Finder {
     const auto planned = static_cast<double>(*s_.planned_bytes);
     const std::string numbers = str(format_bytes(took), " measured against ", format_bytes(planned),
                                     " planned, ", change_text(deviation));
-    if (std::abs(deviation) <= memory_agrees || std::abs(took - planned) <= memory_grain)
+    if (std::abs(deviation) <= memory_agrees)
       add(Kind::good, "memory", ": planned memory and measured agree (", numbers, ").");
+    else if (std::abs(took - planned) <= memory_grain)
+      add(Kind::good, "memory", ": planned memory and measured differ by less than 1 MiB (",
+          numbers, ").");
     else if (deviation > 0)
       add(Kind::problem, "memory", " took more memory than planned (", numbers, ").");
     else
@@ -256,7 +260,7 @@ class Finder {
     }
     if (!scale) return;
     double share = static_cast<double>(attempts) /
-                   static_cast<double>(attempts + static_cast<int64_t>(run_.steps.size()));
+                   static_cast<double>(attempts + std::max<int64_t>(1, s_.steps));
     bool often = share > skips_often;
     add(often ? Kind::caution : Kind::note, "loss_scale", ": ", attempts,
         attempts == 1 ? " attempt" : " attempts", " at a step overflowed in fp16 (",

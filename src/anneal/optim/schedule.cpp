@@ -24,12 +24,17 @@ double warm_restarts(double x, double lr, const ScheduleConfig& c) {
     peak *= std::pow(c.restart_decay, cycle);
     x -= cycle * period;
   } else {
-    for (; x >= period; period *= c.restart_growth) {
-      x -= period;
-      peak *= c.restart_decay;
-    }
+    // Cycle i begins at T0·(g^i − 1)/(g − 1).
+    double g = c.restart_growth;
+    auto begin = [&](double i) { return period * (std::pow(g, i) - 1) / (g - 1); };
+    double cycle = std::floor(std::log1p(x / period * (g - 1)) / std::log(g));
+    if (begin(cycle + 1) <= x) ++cycle;  // rounding
+    if (begin(cycle) > x) --cycle;
+    peak *= std::pow(c.restart_decay, cycle);
+    x -= begin(cycle);
+    period *= std::pow(g, cycle);
   }
-  return half_cosine(std::max(peak, c.min_lr), c.min_lr, x / period);
+  return half_cosine(std::max(peak, c.min_lr), c.min_lr, std::min(1.0, x / period));
 }
 
 }  // namespace

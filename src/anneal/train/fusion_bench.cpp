@@ -13,6 +13,7 @@
 #include "anneal/ops/reduce/sum_to.hpp"
 #include "anneal/optim/optimizer.hpp"
 #include "anneal/train/compile.hpp"
+#include "anneal/train/signals.hpp"
 #include "anneal/train/stepper.hpp"
 
 namespace anneal {
@@ -230,12 +231,16 @@ double difference(const std::vector<std::vector<float>>& a,
 
 }  // namespace
 
-std::vector<FusionMeasurement> measure_fusion(int64_t elements, int64_t threads,
-                                              const std::function<void(const std::string&)>& log) {
-  constexpr int rounds = 5;
+void check_fusion_elements(int64_t elements) {
   if (elements < 2 * vocabulary || elements > int64_t{1} << 32)
     throw UsageError(str("[--elements] expected from ", 2 * vocabulary, " to ", int64_t{1} << 32,
                          ", got ", elements));
+}
+
+std::vector<FusionMeasurement> measure_fusion(int64_t elements, int64_t threads,
+                                              const std::function<void(const std::string&)>& log) {
+  constexpr int rounds = 5;
+  check_fusion_elements(elements);
   elements = elements / vocabulary * vocabulary;
   set_threads(threads);
   CpuTarget target;
@@ -246,6 +251,7 @@ std::vector<FusionMeasurement> measure_fusion(int64_t elements, int64_t threads,
     FusionMeasurement m{.name = chain.name, .shapes = str(elements, " numbers")};
     m.difference = difference(separate.values(chain, elements), fused.values(chain, elements));
     for (int i = 0; i < rounds; ++i) {
+      if (StopSignals::requested()) throw Error("interrupted", ExitCode::interrupted);
       separate.measure(chain, elements);
       fused.measure(chain, elements);
     }

@@ -25,9 +25,13 @@ struct FusionMeasurement {
   double difference = 0;
 };
 
+// Throws UsageError naming --elements unless arrays of so many numbers can be measured.
+void check_fusion_elements(int64_t elements);
+
 // Chains of a training step, on arrays of about `elements` numbers, which should not fit the
-// caches; separate and fused by turns. Sets the number of threads. Throws UsageError where
-// `elements` is not at least 16,384, and as an arena does where memory does not suffice.
+// caches; separate and fused by turns. Sets the number of threads. Throws as the check above, as an
+// arena does where memory does not suffice, and Error with the code of an interruption once a
+// StopSignals has seen one.
 std::vector<FusionMeasurement> measure_fusion(
     int64_t elements, int64_t threads, const std::function<void(const std::string&)>& log = {});
 

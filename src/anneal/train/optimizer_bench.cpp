@@ -48,6 +48,7 @@ double OptimizerRun::final_loss() const {
 }
 
 std::optional<int64_t> OptimizerRun::steps_to(double target) const {
+  if (diverged) return std::nullopt;
   auto window = static_cast<size_t>(smoothing_window(static_cast<int64_t>(losses.size())));
   for (size_t end = window; end <= losses.size(); ++end)
     if (mean(std::span(losses).subspan(end - window, window)) <= target)

@@ -24,7 +24,8 @@ struct OptimizerRun {
   double update_bytes = 0;    // read and written by the update's nodes
   // Mean loss over the last steps (see smoothing_window), infinite after divergence.
   double final_loss() const;
-  // Steps until the mean loss over the last steps is at most `target`; none if it never is.
+  // Steps until the mean loss over the last steps is at most `target`; none if it never is, or the
+  // run diverged.
   std::optional<int64_t> steps_to(double target) const;
 };
 

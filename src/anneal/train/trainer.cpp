@@ -255,9 +255,11 @@ class Trainer {
     if (result.skipped > 0) report_overflow(result);
     if (!result.finite()) {
       std::string tensor = engine_->stepper().first_nonfinite_gradient();
+      LossScale* scale = engine_->stepper().loss_scale();
       diverged(str("step ", state_.step + 1, ": loss ", result.loss, ", gradient norm ",
                    result.grad_norm,
                    tensor.empty() ? "" : "; the first gradient that is not finite is " + tensor,
+                   scale ? str("; no loss scale down to ", scale->value(), " helped") : str(""),
                    ". The update was not made"));
     }
     if (state_.step == 0) engine_->stepper().audit_gradients(result.grad_norm);
@@ -275,7 +277,7 @@ class Trainer {
     event_.accuracy = result.correct / static_cast<double>(batch.valid_tokens);
     event_.grad_norm = result.grad_norm;
     event_.lr = lr;
-    event_.skipped = result.skipped;
+    event_.skipped += result.skipped;
     event_.step_seconds = seconds_since(start);
     event_.data_wait_seconds = waited;
     event_.tokens_per_second =
@@ -286,7 +288,10 @@ class Trainer {
     event_.rss_bytes = stats.rss_bytes;
     bool logged =
         state_.step % config_.monitor.log_every == 0 || state_.step == config_.train.steps;
-    if (logged) metrics_->write(event_);
+    if (logged) {
+      metrics_->write(event_);
+      event_.skipped = 0;
+    }
     progress_->update(event_);
   }
 
@@ -305,7 +310,7 @@ class Trainer {
     std::string what = str("step ", state_.step + 1, ": gradients overflowed in ", result.skipped,
                            result.skipped == 1 ? " attempt" : " attempts", ", the loss scale is ",
                            engine_->stepper().loss_scale()->value(), " now");
-    metrics_->write(AlertEvent{state_.step, "overflow", what});
+    metrics_->write(AlertEvent{state_.step + 1, "overflow", what});
     log_info(what);
   }
 
@@ -320,7 +325,8 @@ class Trainer {
         str(what, "; ",
             last_saved_ < 0 ? str("there is no checkpoint yet")
                             : str("the checkpoint of step ", last_saved_, " is the last one"),
-            " (a lower optimizer.lr or a longer schedule.warmup_steps usually helps)"));
+            " (a lower optimizer.lr or a longer schedule.warmup_steps usually helps",
+            engine_->stepper().loss_scale() ? "; or a train.loss_scale nearer to 65536" : "", ")"));
   }
 
   // An update may leave the range of FP32 although its gradient was finite. Such a state must never

@@ -112,6 +112,8 @@ DnnlGemm::~DnnlGemm() = default;
 DnnlGemm::DnnlGemm(DnnlGemm&&) noexcept = default;
 
 bool DnnlGemm::supports(const MatmulSpec& s) {
+  for (DType dtype : {s.a, s.b, s.c})
+    if (dtype == DType::f16) return false;
   try {
     primitive_desc(s, describe(s, {s.trans_a ? s.m : s.k, s.trans_b ? s.k : s.n, s.n}));
     return true;
