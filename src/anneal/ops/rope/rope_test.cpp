@@ -28,6 +28,25 @@ TEST(Rope, TurnsQueriesAndKeysOnly) {
   }
 }
 
+// The numbers of transformers' rope_type "llama3".
+TEST(Rope, ScalingOfLlama3) {
+  auto frequencies =
+      rope_frequencies({.head_dim = 16,
+                        .theta = 500000,
+                        .scaling = {.factor = 8, .low = 1, .high = 4, .original_context = 512}});
+  const double expected[] = {1.0,
+                             0.19392274474868576,
+                             0.0273441373147213,
+                             0.0009115830921521386,
+                             0.00017677669529663688,
+                             3.428102195952591e-05,
+                             6.647869871181236e-06,
+                             1.2891731721515574e-06};
+  ASSERT_EQ(frequencies.size(), std::size(expected));
+  for (size_t i = 0; i < frequencies.size(); ++i)
+    EXPECT_NEAR(frequencies[i], expected[i], 1e-12 * expected[i]) << i;
+}
+
 TEST(Rope, LowInAndFullOut) {
   RopeAttrs attrs{.heads = 2, .kv_heads = 1, .head_dim = 10};
   testing::OpCase c{.name = "rope widening",
