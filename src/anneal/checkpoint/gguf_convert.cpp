@@ -4,6 +4,7 @@
 #include <set>
 
 #include "anneal/base/error.hpp"
+#include "anneal/checkpoint/folders.hpp"
 #include "anneal/checkpoint/gguf.hpp"
 #include "anneal/checkpoint/gguf_model.hpp"
 #include "anneal/checkpoint/gguf_tokenizer.hpp"
@@ -97,7 +98,9 @@ GgufReport import_gguf(const fs::path& path, const fs::path& directory, DType dt
   entries_of(file, tensors);  // before anything is written
   auto tokenizer = tokenizer_from_gguf(file, config.vocab_size);
 
-  fs::create_directories(directory);
+  if (fs::exists(directory) && !fs::is_directory(directory))
+    throw UsageError(str("[", directory.string(), "] is not a folder"));
+  make_folder(directory);
   GgufReport report;
   report.tensors = static_cast<int64_t>(tensors.size());
   report.warnings = std::move(tokenizer.warnings);

@@ -36,9 +36,9 @@ class TokenizerReader {
 
   Json byte_level(std::vector<std::string>& warnings) const {
     Json merges = Json::array();
-    Texts texts = file_.texts("tokenizer.ggml.merges").value_or(Texts());
-    if (texts.empty()) refuse("merges", "missing");
-    for (auto merge : texts) {
+    auto texts = file_.texts("tokenizer.ggml.merges");
+    if (!texts) refuse("merges", "missing");
+    for (auto merge : *texts) {
       auto space = merge.find(' ', 1);
       if (space == std::string_view::npos || !ids_.contains(merge.substr(0, space)) ||
           !ids_.contains(merge.substr(space + 1)))
