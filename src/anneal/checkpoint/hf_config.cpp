@@ -23,9 +23,7 @@ void put_ids(Json& json, const HfTokenIds& ids) {
 }
 
 Json gpt2(const ModelConfig& config) {
-  return {{"model_type", "gpt2"},
-          {"architectures", {"GPT2LMHeadModel"}},
-          {"n_embd", config.width},
+  return {{"n_embd", config.width},
           {"n_layer", config.layers},
           {"n_head", config.heads},
           {"n_inner", config.hidden ? config.hidden : 4 * config.width},
@@ -39,10 +37,17 @@ Json gpt2(const ModelConfig& config) {
           {"scale_attn_by_inverse_layer_idx", false}};
 }
 
-Json llama(const ModelConfig& config) {
-  return {{"model_type", "llama"},
-          {"architectures", {"LlamaForCausalLM"}},
-          {"hidden_size", config.width},
+Json rope_scaling(const RopeScaling& scaling) {
+  if (scaling.factor == 1) return nullptr;
+  return {{"rope_type", "llama3"},
+          {"factor", scaling.factor},
+          {"low_freq_factor", scaling.low},
+          {"high_freq_factor", scaling.high},
+          {"original_max_position_embeddings", scaling.original_context}};
+}
+
+Json llama_like(const ModelConfig& config) {
+  return {{"hidden_size", config.width},
           {"num_hidden_layers", config.layers},
           {"num_attention_heads", config.heads},
           {"num_key_value_heads", config.kv_heads ? config.kv_heads : config.heads},
@@ -52,7 +57,7 @@ Json llama(const ModelConfig& config) {
           {"hidden_act", "silu"},
           {"rms_norm_eps", config.norm_eps},
           {"rope_theta", config.rope_theta},
-          {"rope_scaling", nullptr},
+          {"rope_scaling", rope_scaling(config.rope_scaling)},
           {"attention_bias", false},
           {"mlp_bias", false},
           {"attention_dropout", config.attention_dropout_rate()}};
@@ -61,8 +66,14 @@ Json llama(const ModelConfig& config) {
 }  // namespace
 
 std::string hf_config_json(const ModelConfig& config, const HfTokenIds& ids) {
-  ANNEAL_ASSERT(config.family == "gpt2" || config.family == "llama", config.family);
-  auto json = config.family == "gpt2" ? gpt2(config) : llama(config);
+  const Family* family = find_family(config.family);
+  ANNEAL_ASSERT(family, config.family);
+  auto json = config.gpt2() ? gpt2(config) : llama_like(config);
+  // Their defaults in transformers are windows.
+  if (config.family == "mistral") json["sliding_window"] = nullptr;
+  if (config.family == "qwen2") json["use_sliding_window"] = false;
+  json["model_type"] = family->name;
+  json["architectures"] = Json::array({family->architecture});
   json["vocab_size"] = config.vocab_size;
   json["tie_word_embeddings"] = config.tie_embeddings;
   json["initializer_range"] = 0.02;

@@ -18,7 +18,7 @@ struct HfTokenIds {
   bool operator==(const HfTokenIds&) const = default;
 };
 
-// The text of config.json for GPT2LMHeadModel or LlamaForCausalLM, keys sorted. Ids that are not
+// The text of config.json for the family's class in transformers, keys sorted. Ids that are not
 // there are written as null, since transformers would otherwise assume GPT-2's.
 std::string hf_config_json(const ModelConfig& config, const HfTokenIds& ids);
 

@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     ModelConfig config = model_config_from_hf(text, "fuzz");
     require(config.layers > 0 && config.heads > 0 && config.kv_heads > 0 && config.hidden > 0);
     require(config.context > 0 && config.vocab_size > 0);
-    require(config.width == config.heads * config.head_dim());
+    require(config.head_width > 0 || config.width == config.heads * config.head_dim());
     require(config.matrix_elements() <= ModelConfig::most_matrix_elements);
     require(model_config_from_hf(hf_config_json(config, ids), "again") == config);
   } catch (const FormatError&) {

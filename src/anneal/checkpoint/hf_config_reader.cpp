@@ -11,6 +11,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr int max_depth = 64;
+constexpr int64_t widest_head = 1024;
 constexpr int64_t most_layers = 65536;  // a program has nodes for each
 
 // A value fit for a message.
@@ -156,28 +157,81 @@ ModelConfig gpt2(const ConfigReader& in) {
   return config;
 }
 
-// Members of rope_scaling (until transformers 4) and rope_parameters (from 5).
-void check_rope(const ConfigReader& in, const char* key, ModelConfig& config) {
-  auto rope = in.find(key);
-  if (!rope) return;
-  if (!rope->is_object()) in.expected(key, "an object or null");
-  const char* unscaled = "unscaled rotary positions";
-  for (const auto& [name, value] : rope->items()) {
-    if (name == "rope_theta") {
-      if (!value.is_number() || !(value.get<double>() > 0))
-        in.expected(key, "a positive rope_theta");
-      config.rope_theta = value.get<double>();
-    } else if (name == "rope_type" || name == "type") {
-      if (value != "default") in.refuse(key, unscaled);
-    } else if (!value.is_null()) {
-      in.refuse(key, unscaled);
+// rope_scaling (until transformers 4) or rope_parameters (from 5).
+class RopeReader {
+ public:
+  RopeReader(const ConfigReader& in, const char* key, const Json& rope)
+      : in_(in), key_(key), rope_(rope) {
+    if (!rope.is_object()) in.expected(key, "an object or null");
+  }
+
+  void read(ModelConfig& config) const {
+    std::string type = "default";
+    for (const auto& [name, value] : rope_.items()) {
+      if (name == "rope_theta") config.rope_theta = number("rope_theta");
+      if (name == "rope_type" || name == "type") type = value.is_string() ? value : Json("?");
+    }
+    if (type != "default" && type != "llama3")
+      in_.refuse(key_, "rotary positions unscaled or scaled as rope_type llama3 does");
+    RopeScaling scaling;
+    if (type == "llama3") {
+      scaling.factor = number("factor");
+      scaling.low = number("low_freq_factor");
+      scaling.high = number("high_freq_factor");
+      double context = number("original_max_position_embeddings");
+      if (context > std::numeric_limits<int32_t>::max() || context != std::floor(context))
+        expected("original_max_position_embeddings", "a number of tokens");
+      scaling.original_context = static_cast<int64_t>(context);
+      if (scaling.factor < 1) expected("factor", "a number from 1");
+      if (scaling.high <= scaling.low) expected("high_freq_factor", "more than low_freq_factor");
+      config.rope_scaling = scaling;
+    }
+    for (const auto& [name, value] : rope_.items()) {
+      bool known = name == "rope_theta" || name == "rope_type" || name == "type";
+      if (type == "llama3")
+        known = known || name == "factor" || name == "low_freq_factor" ||
+                name == "high_freq_factor" || name == "original_max_position_embeddings";
+      if (!known && !value.is_null())
+        in_.refuse(key_, str("no ", name.substr(0, 40), " with rope_type ", type));
     }
   }
+
+ private:
+  double number(const char* name) const {
+    auto at = rope_.find(name);
+    if (at == rope_.end() || !at->is_number() || !std::isfinite(at->get<double>()) ||
+        at->get<double>() <= 0)
+      expected(name, "a positive number");
+    return at->get<double>();
+  }
+  [[noreturn]] void expected(const char* name, std::string_view what) const {
+    auto at = rope_.find(name);
+    throw FormatError(str("[", in_.where(), "] ", key_, ".", name, ": expected ", what, ", got ",
+                          at == rope_.end() ? "nothing" : shown(*at)));
+  }
+
+  const ConfigReader& in_;
+  const char* key_;
+  const Json& rope_;
+};
+
+// A window that never hides anything is none.
+void check_window(const ConfigReader& in, const ModelConfig& config) {
+  constexpr auto supported = "full causal attention over the whole context";
+  if (auto types = in.find("layer_types"))
+    for (const auto& type : *types)
+      if (type != "full_attention") in.refuse("layer_types", supported);
+  bool on = config.family == "mistral" || config.family == "llama";
+  if (!in.flag("use_sliding_window", on)) return;
+  auto window = in.find("sliding_window");
+  if (in.find("use_sliding_window") && !window) in.refuse("use_sliding_window", supported);
+  if (window && *window != false && in.size("sliding_window") < config.context)
+    in.refuse("sliding_window", supported);
 }
 
-ModelConfig llama(const ConfigReader& in) {
+ModelConfig llama_like(const ConfigReader& in, const std::string& family) {
   ModelConfig config;
-  config.family = "llama";
+  config.family = family;
   config.width = in.size("hidden_size");
   config.layers = in.size("num_hidden_layers", {}, most_layers);
   config.heads = in.size("num_attention_heads");
@@ -189,22 +243,21 @@ ModelConfig llama(const ConfigReader& in) {
   config.attention_dropout = in.rate("attention_dropout", 0.0);
   config.tie_embeddings = in.flag("tie_word_embeddings", false);
 
-  check_rope(in, "rope_scaling", config);
-  check_rope(in, "rope_parameters", config);
+  for (const char* key : {"rope_scaling", "rope_parameters"})
+    if (auto rope = in.find(key)) RopeReader(in, key, *rope).read(config);
   if (!(config.rope_theta > 0)) in.expected("rope_theta", "a positive number");
   if (in.text("hidden_act", "silu") != "silu") in.refuse("hidden_act", "silu");
   in.require_flag("attention_bias", false, "no biases");
   in.require_flag("mlp_bias", false, "no biases");
-  in.require_flag("use_sliding_window", false, "full causal attention");
-  in.require_absent("sliding_window", "full causal attention");
+  check_window(in, config);
   if (config.heads % config.kv_heads != 0)
     in.inconsistent(str("num_key_value_heads = ", config.kv_heads,
                         " does not divide num_attention_heads = ", config.heads));
-  if (in.find("head_dim") && in.size("head_dim") * config.heads != config.width)
-    in.refuse("head_dim", "heads of width hidden_size / num_attention_heads");
+  if (int64_t d = in.size("head_dim", 0, widest_head); d * config.heads != config.width)
+    config.head_width = d;
   if (config.head_dim() % 2 != 0)
-    in.inconsistent(
-        str("heads of width ", config.head_dim(), ": rotary positions need an even one"));
+    in.inconsistent(str("heads of width ", config.head_dim(),
+                        " (head_dim): rotary positions need an even one"));
   return config;
 }
 
@@ -213,14 +266,14 @@ ModelConfig llama(const ConfigReader& in) {
 ModelConfig model_config_from_hf(std::string_view json, const std::string& where) {
   ConfigReader in(json, where);
   auto type = in.text("model_type", "");
-  if (type != "gpt2" && type != "llama")
+  if (!find_family(type))
     throw UsageError(str("[", where, "] model_type = ",
                          in.find("model_type") ? shown(*in.find("model_type")) : "missing",
-                         " is not supported (expected gpt2 or llama)"));
+                         " is not supported (expected one of ", family_names(), ")"));
   in.require_absent("quantization_config", "weights that are not quantised");
-  auto config = type == "gpt2" ? gpt2(in) : llama(in);
+  auto config = type == "gpt2" ? gpt2(in) : llama_like(in, type);
   config.vocab_size = in.size("vocab_size");
-  if (config.width % config.heads != 0)
+  if (config.head_width == 0 && config.width % config.heads != 0)
     in.inconsistent(str(config.heads, " heads do not divide the width ", config.width));
   if (config.matrix_elements() > ModelConfig::most_matrix_elements)
     in.inconsistent(str("the sizes make ", config.matrix_elements(), " parameters, at most ",

@@ -34,6 +34,19 @@ ModelConfig llama() {
   return config;
 }
 
+ModelConfig scaled_llama() {
+  auto config = llama();
+  config.rope_scaling = {.factor = 8, .low = 1, .high = 4, .original_context = 64};
+  config.head_width = 24;
+  return config;
+}
+
+ModelConfig like_llama(const std::string& family) {
+  auto config = llama();
+  config.family = family;
+  return config;
+}
+
 Json written(const ModelConfig& config, const HfTokenIds& ids = {}) {
   return Json::parse(hf_config_json(config, ids));
 }
@@ -42,7 +55,8 @@ ModelConfig read(const Json& json) { return model_config_from_hf(json.dump(), "c
 
 TEST(HfConfig, RoundTrip) {
   for (bool tied : {false, true})
-    for (auto config : {gpt2(), llama()}) {
+    for (auto config :
+         {gpt2(), llama(), scaled_llama(), like_llama("qwen2"), like_llama("mistral")}) {
       config.tie_embeddings = tied;
       EXPECT_EQ(model_config_from_hf(hf_config_json(config, {}), "config.json"), config);
     }
@@ -152,6 +166,36 @@ TEST(HfConfig, RopeParametersOfTransformers5) {
   EXPECT_EQ(read(json).rope_theta, 12345.0);
 }
 
+TEST(HfConfig, RopeScalingOfLlama3) {
+  auto json = written(scaled_llama());
+  EXPECT_EQ(json["rope_scaling"]["rope_type"], "llama3");
+  EXPECT_EQ(json["head_dim"], 24);
+  for (const char* key :
+       {"factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"}) {
+    auto damaged = json;
+    damaged["rope_scaling"].erase(key);
+    try {
+      read(damaged);
+      ADD_FAILURE() << "without " << key;
+    } catch (const FormatError& e) {
+      EXPECT_NE(std::string(e.what()).find(str("rope_scaling.", key)), std::string::npos)
+          << e.what();
+    }
+  }
+  json["rope_scaling"]["high_freq_factor"] = 0.5;
+  EXPECT_THROW(read(json), FormatError);
+}
+
+TEST(HfConfig, WindowsThatHideNothingAreAccepted) {
+  auto json = written(like_llama("mistral"));
+  json["sliding_window"] = 128;  // the context
+  EXPECT_EQ(read(json), like_llama("mistral"));
+  json["sliding_window"] = 127;
+  EXPECT_THROW(read(json), UsageError);
+  json["model_type"] = "qwen2";  // needs use_sliding_window
+  EXPECT_EQ(read(json), like_llama("qwen2"));
+}
+
 struct Refusal {
   ModelConfig base;
   std::string key;
@@ -175,7 +219,7 @@ TEST(HfConfig, WhatAnnealDoesNotHaveIsRefusedByName) {
       {gpt2(), "vocab_size", nullptr},
       {gpt2(), "layer_norm_epsilon", "small"},
       {gpt2(), "tie_word_embeddings", 1},
-      {llama(), "model_type", "mistral"},
+      {llama(), "model_type", "mixtral"},
       {llama(), "model_type", nullptr},
       {llama(), "hidden_act", "gelu"},
       {llama(), "rope_scaling", {{"rope_type", "linear"}, {"factor", 2.0}}},
@@ -183,10 +227,12 @@ TEST(HfConfig, WhatAnnealDoesNotHaveIsRefusedByName) {
       {llama(), "rope_scaling", 2.0},
       {llama(), "rope_parameters", {{"rope_type", "yarn"}}},
       {llama(), "rope_theta", 0.0},
-      {llama(), "sliding_window", 4096},
+      {llama(), "sliding_window", 100},
+      {llama(), "use_sliding_window", true},
+      {llama(), "layer_types", {"full_attention", "sliding_attention"}},
       {llama(), "attention_bias", true},
       {llama(), "mlp_bias", true},
-      {llama(), "head_dim", 8},
+      {llama(), "head_dim", 7},
       {llama(), "num_key_value_heads", 3},
   };
   for (const auto& refusal : refusals) {

@@ -8,6 +8,7 @@
 #include "anneal/base/log.hpp"
 #include "anneal/checkpoint/folders.hpp"
 #include "anneal/checkpoint/manifest.hpp"
+#include "anneal/checkpoint/model_weights.hpp"
 
 namespace anneal {
 namespace fs = std::filesystem;
@@ -119,7 +120,8 @@ fs::path resolve_model_directory(const fs::path& path) {
     throw UsageError(str("[", path.string(), "] ",
                          fs::exists(path, ignored) ? "is not a folder" : "is not there", ": ",
                          expected));
-  if (is_file(path / "config.json") && is_file(path / model_file_name)) {
+  if (is_file(path / "config.json") &&
+      (is_file(path / model_file_name) || is_file(path / weight_index_name))) {
     if (is_file(path / manifest_file_name))
       if (auto problem = verify_checkpoint(path); !problem.empty()) throw UsageError(problem);
     return path;
@@ -129,9 +131,7 @@ fs::path resolve_model_directory(const fs::path& path) {
 
   std::string_view missing = is_file(path / "config.json") ? model_file_name : "config.json";
   std::string_view hint;
-  if (is_file(path / "model.safetensors.index.json"))
-    hint = "; weights in several files are not read (merge them into one model.safetensors)";
-  else if (is_file(path / "pytorch_model.bin"))
+  if (is_file(path / "pytorch_model.bin"))
     hint = "; pytorch_model.bin is not read (convert it to model.safetensors)";
   throw UsageError(str("[", path.string(), "] has no ", missing, hint.empty() ? ": " : "",
                        hint.empty() ? expected : hint));

@@ -53,7 +53,7 @@ class CheckpointReader {
 
 // The model directory that the user means by `path`: a run folder or its checkpoints/ (the newest
 // valid checkpoint in it), a checkpoint (verified) or any directory with config.json and
-// model.safetensors. Throws UsageError saying what was found instead.
+// model.safetensors or its index. Throws UsageError saying what was found instead.
 std::filesystem::path resolve_model_directory(const std::filesystem::path& path);
 
 }  // namespace anneal

@@ -124,7 +124,7 @@ TEST_F(Resume, ModelDirectoryThatCannotBeMeant) {
   FileWriter(run / "hf" / "config.json").write("{}");
   EXPECT_NE(refusal(run / "hf").find("has no model.safetensors"), std::string::npos);
   FileWriter(run / "hf" / "model.safetensors.index.json").write("{}");
-  EXPECT_NE(refusal(run / "hf").find("several files"), std::string::npos);
+  EXPECT_EQ(resolve_model_directory(run / "hf"), run / "hf");
   for (int64_t step : {1, 2}) FileWriter(folder(step) / "config.json").write("{");
   EXPECT_NE(refusal(run).find("config.json] is 1 bytes"), std::string::npos) << refusal(run);
   EXPECT_NE(refusal(folder(1)).find("config.json] is 1 bytes"), std::string::npos);

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -39,6 +40,13 @@ int64_t write_safetensors(FileWriter& out, std::span<const TensorView> tensors,
                           const SafetensorsMetadata& metadata = {{"format", "pt"}},
                           ContentHash* hash = nullptr);
 int64_t write_safetensors(const std::filesystem::path& path, std::span<const TensorView> tensors,
+                          const SafetensorsMetadata& metadata = {{"format", "pt"}},
+                          ContentHash* hash = nullptr);
+
+// The same for tensors that are made one at a time: `bytes_of(i)` gives those of tensors[i], whose
+// data is null, and they stay until the next call. Each is asked for once, in the file's order.
+int64_t write_safetensors(FileWriter& out, std::span<const TensorView> tensors,
+                          const std::function<const std::byte*(size_t i)>& bytes_of,
                           const SafetensorsMetadata& metadata = {{"format", "pt"}},
                           ContentHash* hash = nullptr);
 

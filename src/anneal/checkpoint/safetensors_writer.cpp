@@ -60,6 +60,13 @@ std::string header_of(std::span<const TensorView> tensors, std::span<const size_
 
 int64_t write_safetensors(FileWriter& out, std::span<const TensorView> tensors,
                           const SafetensorsMetadata& metadata, ContentHash* hash) {
+  return write_safetensors(
+      out, tensors, [&](size_t i) { return tensors[i].data; }, metadata, hash);
+}
+
+int64_t write_safetensors(FileWriter& out, std::span<const TensorView> tensors,
+                          const std::function<const std::byte*(size_t i)>& bytes_of,
+                          const SafetensorsMetadata& metadata, ContentHash* hash) {
   int64_t total = 0;
   auto put = [&](const void* data, int64_t bytes) {
     auto n = static_cast<size_t>(bytes);
@@ -71,7 +78,7 @@ int64_t write_safetensors(FileWriter& out, std::span<const TensorView> tensors,
   auto header = header_of(tensors, order, metadata);
   put(header.data(), static_cast<int64_t>(header.size()));
   for (size_t i : order)
-    if (int64_t bytes = tensors[i].bytes(); bytes > 0) put(tensors[i].data, bytes);
+    if (int64_t bytes = tensors[i].bytes(); bytes > 0) put(bytes_of(i), bytes);
   return total;
 }
 

@@ -13,6 +13,9 @@ Command data_prepare_command();
 Command docs_config_command();
 Command eval_command();
 Command generate_command();
+Command model_export_command();
+Command model_import_command();
+Command model_inspect_command();
 Command plan_command();
 Command profile_command();
 Command report_command();
@@ -29,6 +32,7 @@ std::vector<CommandGroup> all_command_groups() {
       {"bench", "Measure training steps and kernels on this machine"},
       {"data", "Turn text into token shards, and look into batches"},
       {"docs", "Print documentation that is made from the source"},
+      {"model", "Convert models, and look into their files"},
       {"repro", "Run whole experiments, each with its report"},
       {"tokenizer", "Train byte-level BPE tokenizers, and apply them"},
   };
@@ -45,6 +49,9 @@ std::vector<Command> all_commands() {
       tokenizer_decode_command(),
       data_prepare_command(),
       data_inspect_command(),
+      model_import_command(),
+      model_export_command(),
+      model_inspect_command(),
       profile_command(),
       report_command(),
       repro_mixed_precision_command(),

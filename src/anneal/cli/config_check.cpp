@@ -53,12 +53,12 @@ void check_name(const LoadedConfig& loaded) {
 
 void check_architecture(const LoadedConfig& loaded) {
   const auto& m = loaded.config.model;
-  if (m.width % m.heads != 0)
+  if (m.head_width == 0 && m.width % m.heads != 0)
     refuse(loaded, culprit(loaded, {"model.heads", "model.width"}),
            str("the heads must divide the width, got ", other(loaded, "model.heads"), " and ",
                other(loaded, "model.width")),
            str("for this width set model.heads to ", divisors(m.width, m.heads)));
-  if (m.family == "gpt2" && m.kv_heads != 0 && m.kv_heads != m.heads)
+  if (m.gpt2() && m.kv_heads != 0 && m.kv_heads != m.heads)
     refuse(loaded, culprit(loaded, {"model.kv_heads", "model.heads"}),
            str("gpt2 has as many kv_heads as heads, got ", other(loaded, "model.kv_heads"), " and ",
                other(loaded, "model.heads")),
@@ -68,13 +68,22 @@ void check_architecture(const LoadedConfig& loaded) {
            str("the kv_heads must divide the heads, got ", other(loaded, "model.kv_heads"), " and ",
                other(loaded, "model.heads")),
            str("set model.kv_heads to ", divisors(m.heads, m.kv_heads)));
-  if (m.family == "llama" && m.hidden == 0)
+  if (m.gpt2() && m.head_width != 0 && m.head_width * m.heads != m.width)
+    refuse(loaded, culprit(loaded, {"model.head_width", "model.heads"}),
+           "the heads of gpt2 are as wide as the stream together",
+           "remove model.head_width, or use model.family = \"llama\"");
+  if (!m.gpt2() && m.rope_scaling.high <= m.rope_scaling.low)
+    refuse(loaded, culprit(loaded, {"model.rope_high", "model.rope_low"}),
+           str("expected model.rope_high above model.rope_low, got ",
+               other(loaded, "model.rope_high"), " and ", other(loaded, "model.rope_low")),
+           "remove both to have Llama 3's");
+  if (!m.gpt2() && m.hidden == 0)
     refuse(loaded, culprit(loaded, {"model.hidden", "model.family"}),
-           "llama has no default for model.hidden",
+           str(m.family, " has no default for model.hidden"),
            str("state it, for example model.hidden = ", (m.width * 8 / 3 + 63) / 64 * 64,
                ", about 8/3 of the width"));
-  if (m.family == "llama" && m.head_dim() % 2 != 0)
-    refuse(loaded, culprit(loaded, {"model.heads", "model.width"}),
+  if (!m.gpt2() && m.head_dim() % 2 != 0)
+    refuse(loaded, culprit(loaded, {"model.heads", "model.width", "model.head_width"}),
            str("rotary positions need heads of even width, got ", m.head_dim(), " from ",
                other(loaded, "model.width"), " and ", other(loaded, "model.heads")),
            str("make model.width a multiple of ", 2 * m.heads));
@@ -264,7 +273,7 @@ void adopt_recommended(LoadedConfig& loaded) {
 void resolve(RunConfig& config) {
   auto& m = config.model;
   if (m.kv_heads == 0) m.kv_heads = m.heads;
-  if (m.hidden == 0 && m.family == "gpt2") m.hidden = 4 * m.width;
+  if (m.hidden == 0 && m.gpt2()) m.hidden = 4 * m.width;
   bool no_validation = config.data.validation_files.empty() && config.data.validation_fraction == 0;
   if (no_validation) config.train.eval_every = 0;
   if (config.data.tokenizer.empty()) config.train.sample_every = 0;

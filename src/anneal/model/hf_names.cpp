@@ -12,13 +12,16 @@ class NameMap {
     tensors_.push_back({theirs, p, 0, module_.persistent(p).type.shape});
   }
 
-  // Parts of a packed [out, in] weight: their names and numbers of rows.
+  // Parts of a packed [out, in] weight or [out] bias: their names and numbers of rows.
   void rows(const std::string& ours, const std::vector<std::pair<std::string, int64_t>>& parts) {
     int32_t p = index(ours);
     const Shape& shape = module_.persistent(p).type.shape;
     int64_t first = 0;
     for (const auto& [name, count] : parts) {
-      tensors_.push_back({name, p, first * shape[1], {count, shape[1]}});
+      if (shape.rank() == 1)
+        tensors_.push_back({name, p, first, {count}});
+      else
+        tensors_.push_back({name, p, first * shape[1], {count, shape[1]}});
       first += count;
     }
     ANNEAL_ASSERT(first == shape[0], "the parts of ", ours, " have ", first, " rows of ", shape[0]);
@@ -67,9 +70,11 @@ void llama_tensors(NameMap& map, const ModelConfig& c) {
   for (int64_t i = 0; i < c.layers; ++i) {
     std::string ours = str("h.", i, "."), theirs = str("model.layers.", i, ".");
     map.whole(ours + "norm1.gain", theirs + "input_layernorm.weight");
-    map.rows(ours + "attn.qkv.weight", {{theirs + "self_attn.q_proj.weight", q},
-                                        {theirs + "self_attn.k_proj.weight", kv},
-                                        {theirs + "self_attn.v_proj.weight", kv}});
+    for (const char* part : {".weight", ".bias"})
+      if (part == std::string_view(".weight") || c.qkv_bias())
+        map.rows(ours + "attn.qkv" + part, {{theirs + "self_attn.q_proj" + part, q},
+                                            {theirs + "self_attn.k_proj" + part, kv},
+                                            {theirs + "self_attn.v_proj" + part, kv}});
     map.whole(ours + "attn.out.weight", theirs + "self_attn.o_proj.weight");
     map.whole(ours + "norm2.gain", theirs + "post_attention_layernorm.weight");
     map.rows(ours + "mlp.gate_up.weight", {{theirs + "mlp.gate_proj.weight", c.hidden},
@@ -84,12 +89,12 @@ void llama_tensors(NameMap& map, const ModelConfig& c) {
 
 std::vector<HfTensor> hf_tensors(const Module& module, const ModelConfig& config) {
   NameMap map(module);
-  if (config.family == "gpt2")
-    gpt2_tensors(map, config);
-  else if (config.family == "llama")
-    llama_tensors(map, config);
-  else
+  if (!find_family(config.family))
     throw UsageError(str("[model.family] there is no model family \"", config.family, "\""));
+  if (config.gpt2())
+    gpt2_tensors(map, config);
+  else
+    llama_tensors(map, config);
   auto tensors = map.take();
   int64_t covered = 0;
   for (const auto& t : tensors) covered += t.shape.elements();

@@ -13,12 +13,10 @@
 namespace anneal {
 namespace {
 
-// GPT-2 (Radford et al. 2019): learned positions, LayerNorm, biases, GELU-tanh, Conv1D layout.
-// Llama (Touvron et al. 2023): rotary positions, RMSNorm, no biases, SwiGLU.
 class Transformer {
  public:
   Transformer(Builder& b, const ModelConfig& c, const TransformerInputs& in)
-      : b_(b), c_(c), in_(in), gpt2_(c.family == "gpt2") {
+      : b_(b), c_(c), in_(in), gpt2_(c.gpt2()) {
     layout_ = gpt2_ ? WeightLayout::in_out : WeightLayout::out_in;
   }
 
@@ -49,10 +47,16 @@ class Transformer {
   Value attention_block(int64_t layer, Value x) {
     ScopeGuard scope(b_, "attn");
     int64_t d = c_.head_dim(), kv = c_.kv_heads;
-    Value qkv = linear(b_, "qkv", x, (c_.heads + 2 * kv) * d, options(Role::matrix));
+    LinearOptions of_qkv = options(Role::matrix);
+    of_qkv.bias = c_.qkv_bias();
+    Value qkv = linear(b_, "qkv", x, (c_.heads + 2 * kv) * d, of_qkv);
     if (!gpt2_)
       qkv = rope(b_, qkv, in_.positions,
-                 {.heads = c_.heads, .kv_heads = kv, .head_dim = d, .theta = c_.rope_theta});
+                 {.heads = c_.heads,
+                  .kv_heads = kv,
+                  .head_dim = d,
+                  .theta = c_.rope_theta,
+                  .scaling = c_.rope_scaling});
     Value mixed = in_.attention(b_, layer, qkv);  // [B,T,H·D]
     return drop(linear(b_, "out", mixed, c_.width, options(Role::residual_matrix)), c_.dropout);
   }
@@ -99,6 +103,17 @@ Value head_weight(Builder& b, const ModelConfig& config) {
   return b.parameter(
       config.tie_embeddings ? "tokens.weight" : "weight", {config.vocab_size, config.width},
       config.tie_embeddings ? Role::embedding : Role::head, {Init::Kind::normal, init_deviation});
+}
+
+std::vector<float> rope_factors(const ModelConfig& config) {
+  RopeAttrs attrs{.head_dim = config.head_dim(), .theta = config.rope_theta};
+  auto plain = rope_frequencies(attrs);
+  attrs.scaling = config.rope_scaling;
+  auto scaled = rope_frequencies(attrs);
+  std::vector<float> factors;
+  for (size_t i = 0; i < plain.size(); ++i)
+    factors.push_back(static_cast<float>(plain[i] / scaled[i]));
+  return factors;
 }
 
 }  // namespace anneal

@@ -13,8 +13,7 @@ std::unique_ptr<LoadedModel> load_model(const std::filesystem::path& path,
       config,
       EngineOptions{.train = false, .evaluate = options.evaluate, .generate = options.generate},
       model->target);
-  load_model_tensors(model->engine->session(), config.model,
-                     CheckpointReader(model->directory.path).model());
+  load_model_tensors(model->engine->session(), config.model, ModelWeights(model->directory.path));
   return model;
 }
 

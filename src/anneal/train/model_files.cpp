@@ -57,13 +57,12 @@ std::vector<TensorView> state_tensors(const Session& session) {
   return views;
 }
 
-void load_model_tensors(Session& session, const ModelConfig& config, const SafetensorsFile& file) {
+void load_model_tensors(Session& session, const ModelConfig& config, const ModelWeights& weights) {
   auto tensors = hf_tensors(session.module(), config);
-  expect_same_names(file, tensors);
+  weights.expect(tensors, config);
   for (const HfTensor& t : tensors) {
-    file.expect_shape(t.name, t.shape);
     auto out = session.persistent(t.parameter).as<float>();
-    file.read_as_f32(t.name, out.data() + t.first_element);
+    weights.read_as_f32(t.name, out.data() + t.first_element);
   }
   session.refresh();
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "anneal/checkpoint/checkpoint_writer.hpp"
+#include "anneal/checkpoint/model_weights.hpp"
 #include "anneal/checkpoint/resume.hpp"
 #include "anneal/data/tokenizer.hpp"
 #include "anneal/runtime/executable.hpp"
@@ -24,7 +25,7 @@ std::vector<TensorView> state_tensors(const Session& session);
 
 // Copies every tensor of the model into the parameters and refreshes their copies. Throws
 // FormatError naming a tensor that is missing, unexpected or of another shape.
-void load_model_tensors(Session& session, const ModelConfig& config, const SafetensorsFile& file);
+void load_model_tensors(Session& session, const ModelConfig& config, const ModelWeights& weights);
 void load_state_tensors(Session& session, const SafetensorsFile& file);
 
 // config.json, generation_config.json and, with a tokenizer, tokenizer.json and its config.

@@ -174,14 +174,14 @@ class Trainer {
     engine_->session().initialise(static_cast<uint64_t>(config_.train.seed));
     if (config_.model.init.empty()) return;
     CheckpointReader reader(resolve_model_directory(config_.model.init));
-    load_model_tensors(engine_->session(), config_.model, reader.model());
+    load_model_tensors(engine_->session(), config_.model, ModelWeights(reader.dir()));
     log_info("starting from the weights in " + reader.dir().string());
   }
 
   void resume(const CheckpointInfo& checkpoint) {
     CheckpointReader reader(checkpoint.dir);
     engine_->session().initialise(static_cast<uint64_t>(config_.train.seed));
-    load_model_tensors(engine_->session(), config_.model, reader.model());
+    load_model_tensors(engine_->session(), config_.model, ModelWeights(reader.dir()));
     load_state_tensors(engine_->session(), reader.state());
     if (state_.instruction_set != instruction_set())
       log_warning(str("this run began with instruction set ", state_.instruction_set,

@@ -1,7 +1,6 @@
 #include "anneal/ops/rope/cpu.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "anneal/device/cpu/isa.hpp"
@@ -21,10 +20,7 @@ std::unique_ptr<Kernel> make_rope_kernel(const OpCall& call) {
   const Shape& shape = call.input(0).shape;
   int64_t batch = shape[0], sequence = shape[1], columns = shape[2], half = a.head_dim / 2;
   if (half > largest_half) return nullptr;
-  std::vector<double> frequency;
-  for (int64_t i = 0; i < half; ++i)
-    frequency.push_back(
-        std::pow(a.theta, -2.0 * static_cast<double>(i) / static_cast<double>(a.head_dim)));
+  std::vector<double> frequency = rope_frequencies(a);
   int64_t heads = a.heads + a.kv_heads, rest = a.kv_heads * a.head_dim;
   double sign = a.inverse ? -1 : 1;
   DType in = call.input(0).dtype, out = call.out[0].dtype;

@@ -1,6 +1,8 @@
 #include "anneal/ops/rope/rope.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <numbers>
 
 namespace anneal {
 namespace {
@@ -19,13 +21,13 @@ void reference(const OpCall& call, std::span<const RefTensor* const> in, std::sp
   const auto& a = call.attrs.as<RopeAttrs>();
   int64_t rows = call.input(0).shape.rows(), columns = call.input(0).shape[-1];
   int64_t half = a.head_dim / 2;
+  auto frequency = rope_frequencies(a);
   out[0].data = in[0]->data;
   for (int64_t r = 0; r < rows; ++r) {
     double position = in[1]->data[static_cast<size_t>(r)];
     for (int64_t h = 0; h < a.heads + a.kv_heads; ++h) {
       for (int64_t i = 0; i < half; ++i) {
-        double angle = position * std::pow(a.theta, -2.0 * static_cast<double>(i) /
-                                                        static_cast<double>(a.head_dim));
+        double angle = position * frequency[static_cast<size_t>(i)];
         double c = std::cos(angle), s = a.inverse ? -std::sin(angle) : std::sin(angle);
         auto first = static_cast<size_t>(r * columns + h * a.head_dim + i);
         auto second = first + static_cast<size_t>(half);
@@ -65,6 +67,21 @@ const OpDef& rope_op() {
                            .low_follows = true,
                            .may_alias = in_place};
   return op;
+}
+
+std::vector<double> rope_frequencies(const RopeAttrs& a) {
+  std::vector<double> frequencies;
+  const RopeScaling& s = a.scaling;
+  for (int64_t i = 0; i < a.head_dim / 2; ++i) {
+    double f = std::pow(a.theta, -2.0 * static_cast<double>(i) / static_cast<double>(a.head_dim));
+    if (s.factor != 1) {
+      double turns = static_cast<double>(s.original_context) * f / (2 * std::numbers::pi);
+      double kept = std::clamp((turns - s.low) / (s.high - s.low), 0.0, 1.0);
+      f = kept * f + (1 - kept) * f / s.factor;
+    }
+    frequencies.push_back(f);
+  }
+  return frequencies;
 }
 
 Value rope(Builder& b, Value x, Value positions, const RopeAttrs& attrs) {

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <vector>
+
 #include "anneal/ir/builder.hpp"
+#include "anneal/ops/rope/scaling.hpp"
 
 namespace anneal {
 
@@ -10,19 +13,25 @@ struct RopeAttrs {
   int64_t head_dim = 2;  // D, even
   double theta = 10000;
   bool inverse = false;  // rotates back: the transpose, and so the gradient
+  RopeScaling scaling;
   bool operator==(const RopeAttrs&) const = default;
   void print(std::ostream& out) const {
     out << "heads=" << heads << " kv_heads=" << kv_heads << " head_dim=" << head_dim
         << " theta=" << theta << (inverse ? " inverse" : "");
+    if (scaling.factor != 1)
+      out << " factor=" << scaling.factor << " turns=" << scaling.low << ":" << scaling.high << "/"
+          << scaling.original_context;
   }
 };
 
 // Rotary position embedding (Su et al. 2021) of packed queries, keys and values, in the pairing of
 // Hugging Face's rotate_half: in each of the H query and Hkv key heads the pair of columns
-// (i, i + D/2) of a row at position p turns by the angle p·theta^(−2i/D); values are copied. Angles
-// are taken in FP64, so they are accurate at any position.
+// (i, i + D/2) of a row at position p turns by the angle p·theta^(−2i/D), slowed down by `scaling`;
+// values are copied. Angles are taken in FP64, so they are accurate at any position.
 // Inputs: x [B,T,(H+2·Hkv)·D]; positions i32 [B,T]. Output: x's type. In place if wanted.
 const OpDef& rope_op();
+// The angles of position 1: D/2 of them.
+std::vector<double> rope_frequencies(const RopeAttrs& attrs);
 Value rope(Builder& b, Value x, Value positions, const RopeAttrs& attrs);
 
 }  // namespace anneal

@@ -11,6 +11,7 @@ TEST(Rope, TurnsQueriesAndKeysOnly) {
   for (int64_t d : {2, 6, 64, 80}) {
     for (bool inverse : {false, true}) {
       RopeAttrs attrs{.heads = 4, .kv_heads = 2, .head_dim = d, .inverse = inverse};
+      if (d == 64) attrs.scaling = {.factor = 8, .original_context = 100};
       testing::OpCase c{
           .name = str("rope ", d, inverse),
           .op = &rope_op(),
@@ -26,6 +27,25 @@ TEST(Rope, TurnsQueriesAndKeysOnly) {
       check(c);
     }
   }
+}
+
+// The numbers of transformers' rope_type "llama3".
+TEST(Rope, ScalingOfLlama3) {
+  auto frequencies =
+      rope_frequencies({.head_dim = 16,
+                        .theta = 500000,
+                        .scaling = {.factor = 8, .low = 1, .high = 4, .original_context = 512}});
+  const double expected[] = {1.0,
+                             0.19392274474868576,
+                             0.0273441373147213,
+                             0.0009115830921521386,
+                             0.00017677669529663688,
+                             3.428102195952591e-05,
+                             6.647869871181236e-06,
+                             1.2891731721515574e-06};
+  ASSERT_EQ(frequencies.size(), std::size(expected));
+  for (size_t i = 0; i < frequencies.size(); ++i)
+    EXPECT_NEAR(frequencies[i], expected[i], 1e-12 * expected[i]) << i;
 }
 
 TEST(Rope, LowInAndFullOut) {

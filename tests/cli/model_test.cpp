@@ -1,0 +1,96 @@
+// anneal model import, export and inspect, as a user runs them.
+
+#include <nlohmann/json.hpp>
+
+#include "config_files.hpp"
+#include "run_program.hpp"
+
+namespace anneal {
+namespace {
+
+class ModelCommands : public ConfigFiles {
+ protected:
+  void SetUp() override {
+    auto config = write_config(R"(name = "run"
+[model]
+family = "qwen2"
+layers = 1
+heads = 2
+width = 32
+hidden = 32
+context = 8
+[data]
+train = ["@/text-*.txt"]
+validation = 0
+tokenizer = "byte"
+[train]
+steps = 0
+batch = 2
+micro_batch = 2
+sample_every = 0
+)");
+    auto made = run_program({"train", config.string(), "--out", run_.string()});
+    ASSERT_EQ(made.code, 0) << made.err;
+  }
+
+  static std::string text_of(const fs::path& model) {
+    auto result = run_program({"generate", "--model", model.string(), "--prompt", "abc",
+                               "--temperature", "0", "--max-tokens", "6", "--threads", "1"});
+    EXPECT_EQ(result.code, 0) << result.err;
+    return result.out;
+  }
+
+  fs::path run_ = dir_.path() / "run", file_ = dir_.path() / "model.gguf",
+           back_ = dir_.path() / "back";
+};
+
+TEST_F(ModelCommands, ARunGoesToGgufAndBack) {
+  auto result = run_program(
+      {"model", "export", "--model", run_.string(), "--out", file_.string(), "--type", "f32"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.err.find("warning"), std::string::npos) << result.err;
+  result = run_program({"model", "import", file_.string(), "--out", back_.string()});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.err.find("warning"), std::string::npos) << result.err;
+  EXPECT_EQ(text_of(back_), text_of(run_));
+
+  for (const auto& path : {run_, file_, back_}) {
+    result = run_program({"model", "inspect", path.string(), "--json"});
+    ASSERT_EQ(result.code, 0) << result.err;
+    auto json = nlohmann::json::parse(result.out);
+    EXPECT_EQ(json["architecture"], "qwen2");
+    EXPECT_EQ(json["supported"], true);
+    EXPECT_EQ(json["config"]["vocab_size"], 257);
+    EXPECT_EQ(json["dtypes"].size(), 1u);
+  }
+  result = run_program({"model", "inspect", file_.string()});
+  EXPECT_NE(result.out.find("blk.0.attn_q.bias"), std::string::npos) << result.out;
+}
+
+TEST_F(ModelCommands, WhatCannotBeDoneIsRefused) {
+  ASSERT_EQ(
+      run_program({"model", "export", "--model", run_.string(), "--out", file_.string()}).code, 0);
+  auto refusal = [](const std::vector<std::string>& arguments) {
+    auto result = run_program(arguments);
+    EXPECT_EQ(result.code, 2) << result.err;
+    EXPECT_EQ(result.out, "");
+    return result.err;
+  };
+  auto has = [](const std::string& message, const char* part) {
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+  };
+  has(refusal({"model", "export", "--model", run_.string(), "--out", "x", "--type", "q4_0"}),
+      "[--type]");
+  has(refusal({"model", "export", "--model", run_.string(), "--out", "x", "--format", "onnx"}),
+      "[--format]");
+  has(refusal({"model", "import", file_.string(), "--out", back_.string(), "--dtype", "i32"}),
+      "[--dtype]");
+  has(refusal({"model", "import", file_.string(), "--out", file_.string()}), "not a folder");
+  has(refusal({"model", "inspect", (back_ / "x").string()}), "not there");
+  write_text(file_, read_file(file_).substr(0, 3000));
+  has(refusal({"model", "import", file_.string(), "--out", back_.string()}), "model.gguf] ");
+  EXPECT_FALSE(fs::exists(back_));
+}
+
+}  // namespace
+}  // namespace anneal
