@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""tests/golden/check_tokenizers.py [--write] [--live ANNEAL] [--megabytes N]
+"""tests/golden/check_tokenizers.py [--write] [--live ANNEAL] [--megabytes N] [--only REGEX]
 
 Compares Anneal's tokenizers with Hugging Face's `tokenizers` (PyPI). Trains a small tokenizer of
 each configuration on texts of this machine, then
@@ -16,6 +16,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -226,7 +227,7 @@ def write():
     print(f"{out}: {len(cases)} tokenizers, {len(NASTY)} texts, {out.stat().st_size} bytes")
 
 
-def live(program, megabytes):
+def live(program, megabytes, only):
     texts = NASTY + random_texts(megabytes * 400) + sample_texts(megabytes)
     # Every character beside others, so that their classes show.
     everything = [chr(c) for c in range(1, 0x32400) if not 0xD800 <= c < 0xE000]
@@ -247,6 +248,8 @@ def live(program, megabytes):
             names.append(f"{folder}/{i}")
             pathlib.Path(names[-1]).write_bytes(text.encode())
         for name, tokenizer in all_.items():
+            if not re.search(only, name):
+                continue
             path = f"{folder}/{name}.json"
             tokenizer.save(path)
             ours = []
@@ -282,11 +285,12 @@ def main():
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--live", metavar="ANNEAL")
     parser.add_argument("--megabytes", type=int, default=20)
+    parser.add_argument("--only", metavar="REGEX", default="", help="with --live: configurations whose name matches")
     arguments = parser.parse_args()
     if arguments.write:
         write()
     if arguments.live:
-        sys.exit(1 if live(os.path.abspath(arguments.live), arguments.megabytes) else 0)
+        sys.exit(1 if live(os.path.abspath(arguments.live), arguments.megabytes, arguments.only) else 0)
 
 
 main()

@@ -83,6 +83,8 @@ ExitCode encode(const ApplyArguments& arguments) {
     for_each_block(in, name, cut, [&](std::string_view text) {
       print_ids(tokenizer.encode(text, options), first);
     });
+    // An empty file has no block.
+    if (first && arguments.add_special) print_ids(tokenizer.encode("", options), first);
     std::cout << '\n';
   });
   return ExitCode::ok;
