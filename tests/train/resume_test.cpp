@@ -126,9 +126,9 @@ INSTANTIATE_TEST_SUITE_P(
         Variant{"gpt2", {}}, Variant{"gpt2_bf16", {"train.precision=bf16", "parallel.threads=2"}},
         // Overflows, halvings and doublings of the loss scale on both sides of the kills.
         Variant{"gpt2_fp16_muon",
-                {"train.precision=fp16", "train.loss_scale=1073741824", "train.loss_scale_interval=3",
-                 "optimizer.kind=muon", "schedule.kind=wsd", "schedule.unit=tokens",
-                 "schedule.warmup_steps=640"}},
+                {"train.precision=fp16", "train.loss_scale=1073741824",
+                 "train.loss_scale_interval=3", "optimizer.kind=muon", "schedule.kind=wsd",
+                 "schedule.unit=tokens", "schedule.warmup_steps=640"}},
         Variant{"llama",
                 {"model.family=llama", "optimizer.kind=lamb", "model.kv_heads=1",
                  "model.tie_embeddings=false", "data.tokenizer=bpe:300", "parallel.shards=1"}}),

@@ -57,6 +57,7 @@ struct ApplyArguments {
   std::string tokenizer;
   std::vector<std::string> files;
   bool special = false;
+  bool add_special = false;
 };
 
 void print_ids(const std::vector<int32_t>& ids, bool& first) {
@@ -74,13 +75,16 @@ ExitCode encode(const ApplyArguments& arguments) {
   auto tokenizer = open_tokenizer(arguments.tokenizer, "--tokenizer");
   for_each_input(arguments.files, [&](std::istream& in, const std::string& name) {
     bool first = true;
-    for_each_block(
-        in, name, [&](std::string_view text) { return tokenizer.last_cut(text); },
-        [&](std::string_view text) {
-          print_ids(
-              arguments.special ? tokenizer.encode_with_special(text) : tokenizer.encode(text),
-              first);
-        });
+    EncodeOptions options{.read_special = arguments.special, .add_special = arguments.add_special};
+    // What is put around a text can't be put around a part of it.
+    auto cut = [&](std::string_view text) {
+      return arguments.add_special ? size_t{0} : tokenizer.last_cut(text);
+    };
+    for_each_block(in, name, cut, [&](std::string_view text) {
+      print_ids(tokenizer.encode(text, options), first);
+    });
+    // An empty file has no block.
+    if (first && arguments.add_special) print_ids(tokenizer.encode("", options), first);
     std::cout << '\n';
   });
   return ExitCode::ok;
@@ -90,6 +94,7 @@ ExitCode decode(const ApplyArguments& arguments) {
   auto tokenizer = open_tokenizer(arguments.tokenizer, "--tokenizer");
   for_each_input(arguments.files, [&](std::istream& in, const std::string& name) {
     std::string word;
+    std::vector<int32_t> ids;
     while (in >> word) {
       int32_t id = -1;
       auto end = word.data() + word.size();
@@ -98,8 +103,9 @@ ExitCode decode(const ApplyArguments& arguments) {
         throw UsageError(str("[", name, "] expected token ids from 0 to ",
                              tokenizer.vocab_size() - 1, ", got ", word.substr(0, 40),
                              " (ids are separated by blanks, as encode writes them)"));
-      std::cout << tokenizer.decode({&id, 1}, arguments.special);
+      ids.push_back(id);
     }
+    std::cout << tokenizer.decode(ids, arguments.special);
     if (in.bad()) throw Error(str("[", name, "] cannot read"));
   });
   return ExitCode::ok;
@@ -136,6 +142,9 @@ Command tokenizer_encode_command() {
             take.positional("FILE", arguments->files, "Text files; none: stdin", true);
             take.flag("--special", arguments->special,
                       "Read strings such as <|endoftext|> as the special tokens they name");
+            take.flag("--add-special", arguments->add_special,
+                      "Put the tokens around each file that the tokenizer puts around a text, "
+                      "such as <s>");
             return [arguments] { return encode(*arguments); };
           }};
 }

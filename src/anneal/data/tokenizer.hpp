@@ -12,16 +12,28 @@
 namespace anneal {
 
 namespace bpe {
-class Vocabulary;
 class WordCounts;
-}  // namespace bpe
+}
+namespace tokenizing {
+class Pipeline;
+}
 
 // The largest number of tokens that BpeTrainer makes.
 inline constexpr int32_t kMaxTrainedVocabulary = 1 << 20;
 
-// A byte-level BPE tokenizer as GPT-2 has it: text is cut into words by GPT-2's pattern, each
-// word's bytes are joined by the merges in the order in which they were learned. Every byte is a
-// token, so every byte string, valid UTF-8 or not, can be encoded, and decode(encode(x)) == x.
+struct EncodeOptions {
+  bool read_special = false;  // the strings of special tokens become those tokens
+  // The special tokens that the tokenizer's post-processor puts around a text, such as <s>, are.
+  bool add_special = false;
+};
+
+// A tokenizer: byte-level BPE as GPT-2 has it, or what a tokenizer.json of Hugging Face's describes
+// (docs/tokenizers.md says what of it is read).
+//
+// In byte-level BPE a text is cut into words by a pattern, and each word's bytes are joined by the
+// merges in the order in which they were learned. Every byte is a token, so every byte string,
+// valid UTF-8 or not, can be encoded, and decode(encode(x)) == x unless a normalizer changes the
+// text.
 //
 // A value: immutable, cheap to copy, safe to use from any number of threads.
 class Tokenizer {
@@ -29,26 +41,28 @@ class Tokenizer {
   // "byte": ids 0..255 are the bytes, 256 is <|endoftext|>; no merges.
   static Tokenizer bytes();
 
-  // Reads a tokenizer.json in Hugging Face's format, or the one in a directory. Throws Error if it
-  // can't be read, FormatError if it is malformed or needs what is not supported: a model other
-  // than BPE, a normalizer, a pre-tokenizer other than ByteLevel with GPT-2's pattern and no prefix
-  // space, a decoder other than ByteLevel, a post-processor that adds tokens. The settings
-  // `truncation` and `padding` are a caller's and are ignored.
+  // Reads a tokenizer.json in Hugging Face's format, or the one in a directory, or a directory's
+  // vocab.json and merges.txt as GPT-2 has them. Throws Error if it can't be read, FormatError if
+  // it is malformed or needs what is not supported. The settings `truncation` and `padding` are a
+  // caller's and are ignored.
   static Tokenizer load(const std::filesystem::path& path);
   // The same from a string; `where` names it in errors.
   static Tokenizer from_json(std::string_view json, const std::string& where);
 
-  // The ids of `text`. The strings of special tokens are ordinary text here; added tokens that are
-  // not special are recognised.
-  std::vector<int32_t> encode(std::string_view text) const;
+  // The ids of `text`. Added tokens that are not special are always recognised; the strings of
+  // special tokens are ordinary text unless the options say otherwise. Bytes that are no valid
+  // UTF-8 become the tokens of those bytes, or else the unknown token.
+  std::vector<int32_t> encode(std::string_view text, EncodeOptions options = {}) const;
   // The same, but the strings of special tokens become those tokens.
   std::vector<int32_t> encode_with_special(std::string_view text) const;
 
-  // The bytes of all tokens, joined. Throws Error for an id that is not in the vocabulary.
+  // The bytes of all tokens, joined, without what the tokenizer puts in front of a text, such as a
+  // space. Throws Error for an id that is not in the vocabulary.
   std::string decode(std::span<const int32_t> ids, bool skip_special = false) const;
 
-  // The bytes of one token, which need not be whole UTF-8 characters; of an added token its text.
-  // Valid as long as a copy of this tokenizer lives. Throws Error for an id not in the vocabulary.
+  // The bytes of one token inside a text, which need not be whole UTF-8 characters; of an added
+  // token its text. Valid as long as a copy of this tokenizer lives. Throws Error for an id not in
+  // the vocabulary.
   std::string_view token_bytes(int32_t id) const;
 
   // Number of ids, added tokens included; ids are 0 … vocab_size() − 1.
@@ -59,18 +73,20 @@ class Tokenizer {
   std::optional<int32_t> end_of_text() const;
 
   // The largest offset > 0 at which `text` can be cut so that the ids of the two parts are the ids
-  // of the whole, whatever follows `text`; 0 if there is none. For texts read in blocks.
+  // of the whole, whatever follows `text`; 0 if there is none, which some tokenizers never have.
+  // For texts read in blocks.
   size_t last_cut(std::string_view text) const;
 
-  // A tokenizer.json in Hugging Face's format; equal tokenizers give equal bytes.
+  // A tokenizer.json in Hugging Face's format. Equal tokenizers of byte-level BPE by GPT-2's
+  // pattern give equal bytes; others that were read give their file.
   std::string to_json() const;
   // hash64 of to_json().
   uint64_t hash() const;
 
  private:
   friend class BpeTrainer;
-  explicit Tokenizer(std::shared_ptr<const bpe::Vocabulary> vocabulary);
-  std::shared_ptr<const bpe::Vocabulary> vocabulary_;
+  explicit Tokenizer(std::shared_ptr<const tokenizing::Pipeline> pipeline);
+  std::shared_ptr<const tokenizing::Pipeline> pipeline_;
 };
 
 struct BpeTrainerOptions {

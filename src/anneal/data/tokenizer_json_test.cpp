@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "anneal/base/error.hpp"
 #include "anneal/base/file.hpp"
@@ -100,21 +99,24 @@ TEST(TokenizerJson, NamesTheKeyOfWhatIsWrong) {
     std::function<void(Json&)> change;
   };
   const Case cases[] = {
-      {"[file.json: normalizer]",
+      {"[file.json: normalizer.type] the normalizer \"BertNormalizer\" is not supported",
        [](Json& j) {
-         j["normalizer"] = {{"type", "NFC"}};
+         j["normalizer"] = {{"type", "BertNormalizer"}};
        }},
-      {"[file.json: pre_tokenizer] is missing", [](Json& j) { j["pre_tokenizer"] = nullptr; }},
-      {"[file.json: pre_tokenizer.type]", [](Json& j) { j["pre_tokenizer"]["type"] = "Split"; }},
+      {"[file.json: decoder] ByteLevel needs the pre-tokenizer ByteLevel",
+       [](Json& j) { j["pre_tokenizer"] = nullptr; }},
+      {"[file.json: pre_tokenizer.pattern] is missing",
+       [](Json& j) { j["pre_tokenizer"]["type"] = "Split"; }},
+      {"[file.json: pre_tokenizer.type] the pre-tokenizer \"Delimiter\" is not supported",
+       [](Json& j) { j["pre_tokenizer"]["type"] = "Delimiter"; }},
       {"pre_tokenizer.type] expected a string, got number",
        [](Json& j) { j["pre_tokenizer"]["type"] = 1; }},
-      {"add_prefix_space] expected false",
-       [](Json& j) { j["pre_tokenizer"]["add_prefix_space"] = true; }},
-      {"use_regex] expected true", [](Json& j) { j["pre_tokenizer"]["use_regex"] = false; }},
+      {"add_prefix_space] expected a boolean",
+       [](Json& j) { j["pre_tokenizer"]["add_prefix_space"] = "yes"; }},
       {"use_regex] expected a boolean", [](Json& j) { j["pre_tokenizer"]["use_regex"] = 1; }},
       {"[file.json: decoder] is missing", [](Json& j) { j.erase("decoder"); }},
       {"[file.json: decoder.type]", [](Json& j) { j["decoder"]["type"] = "WordPiece"; }},
-      {"[file.json: post_processor.type]",
+      {"[file.json: post_processor.single] is missing",
        [](Json& j) {
          j["post_processor"] = {{"type", "TemplateProcessing"}};
        }},
@@ -169,7 +171,7 @@ TEST(TokenizerJson, NamesTheKeyOfWhatIsWrong) {
       {"added_tokens[0].content] is missing",
        [](Json& j) { j["added_tokens"][0].erase("content"); }},
       {"added_tokens[0].content] is empty", [](Json& j) { j["added_tokens"][0]["content"] = ""; }},
-      {"added_tokens[0].lstrip]", [](Json& j) { j["added_tokens"][0]["lstrip"] = true; }},
+      {"added_tokens[0].lstrip]", [](Json& j) { j["added_tokens"][0]["lstrip"] = 1; }},
       {"added_tokens[0].id] expected the id of", [](Json& j) { j["added_tokens"][0]["id"] = 300; }},
       {"in model.vocab, which lacks it",
        [](Json& j) { j["added_tokens"][0]["content"] = "<missing>"; }},
@@ -226,7 +228,7 @@ TEST(TokenizerJson, DamagedFilesNeverCrash) {
     }
     try {
       Tokenizer tokenizer = Tokenizer::from_json(damaged, "test");
-      EXPECT_EQ(tokenizer.decode(tokenizer.encode(json)), json);
+      (void)tokenizer.decode(tokenizer.encode(json));
     } catch (const FormatError&) {
       ++refused;
     }
@@ -241,13 +243,7 @@ TEST(TokenizerJson, Gpt2Ids) {
   std::filesystem::path data = named ? named : ANNEAL_SOURCE_DIR "/../shared/data";
   if (!std::filesystem::exists(data / "gpt2" / "vocab.json"))
     GTEST_SKIP() << "GPT-2's vocabulary is not there: " << data / "gpt2" / "vocab.json";
-  Json json = Json::parse(Tokenizer::bytes().to_json());
-  json["model"]["vocab"] = Json::parse(read_file(data / "gpt2" / "vocab.json"));
-  json["added_tokens"][0]["id"] = 50256;
-  std::istringstream merges(read_file(data / "gpt2" / "merges.txt"));
-  for (std::string line; std::getline(merges, line);)
-    if (!line.empty() && !line.starts_with("#version")) json["model"]["merges"].push_back(line);
-  Tokenizer gpt2 = Tokenizer::from_json(json.dump(), "gpt2");
+  Tokenizer gpt2 = Tokenizer::load(data / "gpt2");
   EXPECT_EQ(gpt2.vocab_size(), 50257);
   EXPECT_EQ(gpt2.end_of_text(), 50256);
 

@@ -6,6 +6,7 @@
 #include "anneal/data/tokenizer.hpp"
 #include "anneal/data/tokenizer/byte_level.hpp"
 #include "anneal/data/tokenizer/learn_merges.hpp"
+#include "anneal/data/tokenizer/pipeline.hpp"
 #include "anneal/data/tokenizer/utf8.hpp"
 #include "anneal/data/tokenizer/word_counts.hpp"
 
@@ -139,7 +140,8 @@ Tokenizer BpeTrainer::train() {
     spec.added.push_back({static_cast<int32_t>(wanted + spec.added.size()), token, true, false});
     if (all_plain) spec.tokens.push_back(token);
   }
-  return Tokenizer(std::make_shared<bpe::Vocabulary>(std::move(spec)));
+  return Tokenizer(
+      std::make_shared<tokenizing::Pipeline>(tokenizing::byte_level_parts(std::move(spec))));
 }
 
 }  // namespace anneal

@@ -5,6 +5,7 @@
 
 #include "anneal/base/error.hpp"
 #include "anneal/data/tokenizer/byte_level.hpp"
+#include "anneal/data/tokenizer/flat_map.hpp"
 
 namespace anneal::bpe {
 namespace {

@@ -2,7 +2,7 @@
 #include "anneal/data/tokenizer/byte_level.hpp"
 #include "anneal/data/tokenizer/json.hpp"
 
-namespace anneal::bpe {
+namespace anneal::tokenizing {
 namespace {
 
 // `text` as a JSON string; it is valid UTF-8.
@@ -28,11 +28,12 @@ const char* boolean(bool value) { return value ? "true" : "false"; }
 
 }  // namespace
 
-std::string write_tokenizer_json(const VocabularySpec& spec) {
+std::string write_tokenizer_json(const bpe::VocabularySpec& spec,
+                                 std::span<const AddedToken> added) {
   std::string out = "{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n";
   out += "  \"added_tokens\": [";
   const char* separator = "\n";
-  for (const AddedToken& token : spec.added) {
+  for (const AddedToken& token : added) {
     out += separator;
     out += "    {\n      \"id\": " + std::to_string(token.id);
     out += ",\n      \"content\": " + quoted(token.text);
@@ -41,7 +42,7 @@ std::string write_tokenizer_json(const VocabularySpec& spec) {
     out += str(",\n      \"special\": ", boolean(token.special), "\n    }");
     separator = ",\n";
   }
-  out += spec.added.empty() ? "],\n" : "\n  ],\n";
+  out += added.empty() ? "],\n" : "\n  ],\n";
   out +=
       "  \"normalizer\": null,\n"
       "  \"pre_tokenizer\": {\n    \"type\": \"ByteLevel\",\n    \"add_prefix_space\": false,\n"
@@ -56,18 +57,18 @@ std::string write_tokenizer_json(const VocabularySpec& spec) {
   separator = "\n";
   for (size_t id = 0; id < spec.tokens.size(); ++id) {
     out += separator;
-    out += "      " + quoted(to_byte_level(spec.tokens[id])) + ": " + std::to_string(id);
+    out += "      " + quoted(bpe::to_byte_level(spec.tokens[id])) + ": " + std::to_string(id);
     separator = ",\n";
   }
   out += "\n    },\n    \"merges\": [";
   separator = "\n";
-  for (const Merge& merge : spec.merges) {
+  for (const bpe::Merge& merge : spec.merges) {
     out += separator;
-    out += "      " + quoted(to_byte_level(spec.tokens[merge.left]) + " " +
-                             to_byte_level(spec.tokens[merge.right]));
+    out += "      " + quoted(bpe::to_byte_level(spec.tokens[merge.left]) + " " +
+                             bpe::to_byte_level(spec.tokens[merge.right]));
     separator = ",\n";
   }
   return out += spec.merges.empty() ? "]\n  }\n}\n" : "\n    ]\n  }\n}\n";
 }
 
-}  // namespace anneal::bpe
+}  // namespace anneal::tokenizing
