@@ -40,6 +40,8 @@ NASTY = [
     "a" * 60, "ab" * 40 + " " * 37 + "x", "\t \t\n \n  \r\n   y   ", "<s>text</s> <mask>  <|endoftext|>\n<unk> <0x41>",
     "<|endoftext|><|endoftext|> a <|end", "▁x ▁▁ y▁", "İstanbul STRASSE ǅ Σας ΑΣ", "word.another!punct?-_x__y",
     "  leading and trailing  ", "mask <mask> <mask>word<mask>", "tool tools stool tool", "\U0001f9ec𝒳𝔸 \U00010428 ꧁ \U0002070e", "\ufffd\ue000\U0010ffff",
+    # Characters that the versions of Unicode differ in.
+    "a\U0001e5f8\U00010d40 \u1c89\U00010d50 \U0001f16c\u32ff\U00011938 \u2e4f\u166d\u065e\u07fd\u0316 \u1df6\u0316",
 ]
 
 

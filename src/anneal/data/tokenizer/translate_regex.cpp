@@ -7,10 +7,22 @@ namespace {
 
 constexpr size_t kLongestExpression = 8192;
 
-// What Oniguruma's \w has and PCRE2's lacks.
-constexpr char kWord[] =
-    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}\\x{1F150}-\\x{1F169}"
-    "\\x{1F170}-\\x{1F189}";
+// \d, with what Unicode 15 and 16 added.
+#define DIGITS                                                                                  \
+  "\\p{Nd}\\x{10D40}-\\x{10D49}\\x{116D0}-\\x{116E3}\\x{11BF0}-\\x{11BF9}\\x{11F50}-\\x{11F59}" \
+  "\\x{16130}-\\x{16139}\\x{16D70}-\\x{16D79}\\x{1CCF0}-\\x{1CCF9}\\x{1E4F0}-\\x{1E4F9}"        \
+  "\\x{1E5F1}-\\x{1E5FA}"
+
+// Oniguruma's \w: what is alphabetic, marks, digits and connectors.
+constexpr char kWord[] = ANNEAL_LETTERS DIGITS
+    "\\p{M}\\p{Nl}\\p{Pc}\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}\\x{1F150}-\\x{1F169}"
+    "\\x{1F170}-\\x{1F189}"
+    // Marks of Unicode 15 and 16.
+    "\\x{897}\\x{CF3}\\x{ECE}\\x{10D69}-\\x{10D6D}\\x{10EFC}-\\x{10EFF}\\x{113B8}-\\x{113C0}"
+    "\\x{113C2}\\x{113C5}\\x{113C7}-\\x{113CA}\\x{113CC}-\\x{113D0}\\x{113D2}\\x{113E1}-\\x{113E2}"
+    "\\x{11241}\\x{11F00}-\\x{11F01}\\x{11F03}\\x{11F34}-\\x{11F3A}\\x{11F3E}-\\x{11F42}\\x{11F5A}"
+    "\\x{13440}\\x{13447}-\\x{13455}\\x{1611E}-\\x{1612F}\\x{1E08F}\\x{1E4EC}-\\x{1E4EF}"
+    "\\x{1E5EE}-\\x{1E5EF}";
 
 class Translator {
  public:
@@ -83,6 +95,10 @@ class Translator {
         return set(ANNEAL_WHITE_SPACE, false);
       case 'S':
         return in_class_ ? void(out_ += "\\S") : set(ANNEAL_WHITE_SPACE, true);
+      case 'd':
+        return set(DIGITS, false);
+      case 'D':
+        return set(DIGITS, true);
       case 'w':
         return set(kWord, false);
       case 'W':
@@ -90,7 +106,7 @@ class Translator {
       default:
         break;
     }
-    static constexpr std::string_view alike = "dDntrfaeAz";
+    static constexpr std::string_view alike = "ntrfaeAz";
     bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     bool digit = c >= '0' && c <= '9';
     if (c == '\0' || digit || (letter && c != 'x' && c != 'u' && alike.find(c) == alike.npos)) {
