@@ -4,13 +4,13 @@
 #include <cmath>
 #include <cstdio>
 
-#include "anneal/base/rng.hpp"
 #include "anneal/device/cpu/parallel.hpp"
 #include "anneal/model/blocks.hpp"
 #include "anneal/optim/optimizer.hpp"
 #include "anneal/optim/schedule.hpp"
 #include "anneal/train/compile.hpp"
 #include "anneal/train/stepper.hpp"
+#include "teacher.hpp"
 using namespace anneal;
 constexpr int64_t samples = 65536, held_out = 4096, micro_batch = 128;
 constexpr int64_t batches[] = {128, 512, 2048, 8192}, widths[] = {32, 32, 1};
@@ -23,15 +23,10 @@ void build(Module& module, const char* name, int64_t rows) {
   b.output("loss", squared_error(b, mlp(b, "layer", x, widths), y, inv_count));
 }
 
-// Samples first, first + 1, …: y = sin(3·x0) + x1·x2, of variance 0.63.
 void fill(Executable& program, int64_t first, int64_t batch) {
   auto x = program.input("x").as<float>(), y = program.input("y").as<float>();
-  for (size_t row = 0; row < y.size(); ++row) {
-    auto random = philox(1, static_cast<uint64_t>(first) + row, 0);
-    float* p = &x[3 * row];
-    for (size_t i = 0; i < 3; ++i) p[i] = 2 * uniform_float(random[i]) - 1;
-    y[row] = std::sin(3 * p[0]) + p[1] * p[2];
-  }
+  for (size_t row = 0; row < y.size(); ++row)
+    y[row] = teacher(1, static_cast<uint64_t>(first) + row, &x[3 * row]);
   set_scalar(program, "inv_count", 1 / static_cast<float>(batch));
 }
 

@@ -4,7 +4,6 @@
 #include <cstdio>
 
 #include "anneal/base/file.hpp"
-#include "anneal/base/rng.hpp"
 #include "anneal/data/order.hpp"
 #include "anneal/device/cpu/parallel.hpp"
 #include "anneal/device/cpu/thread_trace.hpp"
@@ -15,6 +14,7 @@
 #include "anneal/optim/schedule.hpp"
 #include "anneal/train/compile.hpp"
 #include "anneal/train/stepper.hpp"
+#include "teacher.hpp"
 using namespace anneal;
 constexpr int64_t points = 8192, batch = 128, epochs = 10, epoch_steps = points / batch;
 constexpr int64_t widths[] = {64, 64, 1};
@@ -26,15 +26,12 @@ void build(Module& module, const char* name, int64_t rows) {
   b.output("loss", squared_error(b, mlp(b, "layer", x, widths), y, constant(b, inv_rows)));
 }
 
-// Samples first, first + 1, …, in a new order each epoch: y = sin(3·x0) + x1·x2.
+// Samples first, first + 1, …, in a new order each epoch.
 void fill(Executable& program, uint64_t stream, int64_t first) {
   auto x = program.input("x").as<float>(), y = program.input("y").as<float>();
   for (size_t row = 0; row < y.size(); ++row) {
     int64_t point = sample_index(1, first + static_cast<int64_t>(row), points, true);
-    auto random = philox(stream, static_cast<uint64_t>(point), 0);
-    float* p = &x[3 * row];
-    for (size_t i = 0; i < 3; ++i) p[i] = 2 * uniform_float(random[i]) - 1;
-    y[row] = std::sin(3 * p[0]) + p[1] * p[2];
+    y[row] = teacher(stream, static_cast<uint64_t>(point), &x[3 * row]);
   }
 }
 

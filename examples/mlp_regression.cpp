@@ -8,6 +8,7 @@
 #include "anneal/optim/schedule.hpp"
 #include "anneal/train/compile.hpp"
 #include "anneal/train/stepper.hpp"
+#include "teacher.hpp"
 using namespace anneal;
 constexpr int64_t batch = 256, micro_batch = 64, steps = 1000, held_out = 2048;
 constexpr double noise = 0.1;  // standard deviation; that of the function is 0.8
@@ -23,14 +24,12 @@ void build(Module& module, const char* name, int64_t rows) {
   b.output("loss", squared_error(b, x, y, inv_count));
 }
 
-// Points first, first + 1, … of a stream: x uniform in [-1, 1)³, y = sin(3·x0) + x1·x2 + noise.
+// Points first, first + 1, … of a stream, with noise.
 void fill(Executable& program, uint64_t stream, uint64_t first, double deviation, int64_t count) {
   auto x = program.input("x").as<float>(), y = program.input("y").as<float>();
   for (size_t row = 0; row < y.size(); ++row) {
-    float* p = &x[3 * row];
-    for (size_t i = 0; i < 3; ++i) p[i] = 2 * uniform_float(philox(stream, first + row, 0)[i]) - 1;
     double error = deviation * normal_pair(philox(stream, first + row, 1))[0];
-    y[row] = static_cast<float>(std::sin(3 * p[0]) + p[1] * p[2] + error);
+    y[row] = teacher(stream, first + row, &x[3 * row]) + static_cast<float>(error);
   }
   set_scalar(program, "inv_count", 1 / static_cast<float>(count));  // of the whole batch
 }

@@ -59,6 +59,24 @@ TEST(TokenizerJson, ReadsBothFormsOfMerges) {
   EXPECT_EQ(Tokenizer::from_json(json.dump(), "test").to_json(), trained().to_json());
 }
 
+// As Hugging Face's library does where there is no token for what is unknown.
+TEST(TokenizerJson, AByteWithoutATokenHasNoId) {
+  Json json = Json::parse(trained().to_json());
+  Json& vocab = json["model"]["vocab"];
+  std::string name = "\u0101";  // byte 1, as byte-level BPE spells it
+  int32_t id = vocab.at(name);
+  vocab.erase(name);
+  vocab["qqqq"] = id;
+  auto tokenizer = Tokenizer::from_json(json.dump(), "test");
+  EXPECT_EQ(tokenizer.encode("\x01"), Ids());
+  EXPECT_EQ(tokenizer.encode("x\x01 the"), [&] {
+    Ids ids = trained().encode("x");
+    for (int32_t more : trained().encode(" the")) ids.push_back(more);
+    return ids;
+  }());
+  EXPECT_EQ(tokenizer.encode("the quick"), trained().encode("the quick"));
+}
+
 TEST(TokenizerJson, LoadsAFileOrItsDirectory) {
   TemporaryDirectory dir;
   EXPECT_THROW(Tokenizer::load(dir.path()), Error);
@@ -132,7 +150,7 @@ TEST(TokenizerJson, NamesTheKeyOfWhatIsWrong) {
       {"model.end_of_word_suffix]", [](Json& j) { j["model"]["end_of_word_suffix"] = "</w>"; }},
       {"model.vocab] is missing", [](Json& j) { j["model"].erase("vocab"); }},
       {"model.vocab] expected an object", [](Json& j) { j["model"]["vocab"] = Json::array(); }},
-      {"model.vocab] has no token for byte 0",
+      {"model.vocab] has no token for any byte",
        [](Json& j) { j["model"]["vocab"] = Json::object(); }},
       {"below 300, got 300", [](Json& j) { j["model"]["vocab"]["a"] = 300; }},
       {"got 18446744073709551615",
