@@ -61,7 +61,8 @@ ExitCode run(const GenerateArguments& a) {
   double load_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
-  auto prompt = tokenizer.encode_with_special(a.prompt);
+  // With what the tokenizer puts before every text, as the model was trained with it.
+  auto prompt = tokenizer.encode(a.prompt, {.read_special = true, .add_special = true});
   if (prompt.empty()) {
     if (directory.end_ids.empty())
       throw UsageError("[--prompt] expected some text: this model has no token to start from");
