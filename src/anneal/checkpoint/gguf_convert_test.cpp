@@ -163,11 +163,11 @@ TEST_F(Metadata, WhatAnnealDoesNotHaveIsRefusedByName) {
     const char* key;
     uint32_t value;
   };
-  for (auto [key, value] :
+  for (const Case& each :
        {Case{"qwen2.expert_count", 8}, Case{"qwen2.attention.key_length", 6},
         Case{"qwen2.attention.value_length", 6}, Case{"qwen2.attention.sliding_window", 7}}) {
-    auto message = complaint([&](GgufWriter& out) { out.add(key, value); });
-    EXPECT_FALSE(message.empty()) << key;
+    auto message = complaint([&](GgufWriter& out) { out.add(each.key, each.value); });
+    EXPECT_FALSE(message.empty()) << each.key;
   }
   auto message = complaint([&](GgufWriter& out) {
     out.add_tensor("blk.0.extra.weight", {1}, GgufType::f32, [](std::span<float>) {});
