@@ -168,10 +168,10 @@ class PageWriter {
     const auto differing = differing_settings(runs_);
     if (!differing.empty()) settings_table(differing, true);
     std::vector<DifferingSetting> equal;
-    for (const auto& [key, value] : runs_[0].source.settings)
+    for (const RunSetting& setting : runs_[0].source.settings)
       if (std::none_of(differing.begin(), differing.end(),
-                       [&](const DifferingSetting& row) { return row.key == key; }))
-        equal.push_back({key, std::vector<std::string>(runs_.size(), value)});
+                       [&](const DifferingSetting& row) { return row.key == setting.first; }))
+        equal.push_back({setting.first, std::vector<std::string>(runs_.size(), setting.second)});
     if (equal.empty() && differing.empty()) put("<p>No run has a readable config.toml.</p>\n");
     if (equal.empty()) return;
     if (runs_.size() > 1 && differing.empty()) put("<p>All settings are equal.</p>\n");
