@@ -47,7 +47,8 @@ NASTY = [
 
 def sample_texts(megabytes):
     """Files of this machine: code, documentation, many scripts."""
-    patterns = ["/usr/share/perl/5*/**/*.p[lm]", "/usr/share/common-licenses/*", "/work/main/build/demo/texts/*.txt",
+    patterns = ["/usr/share/perl/5*/**/*.p[lm]", "/usr/share/common-licenses/*",
+                str(HERE.parent.parent / "build/demo/texts/**/*.txt"),
                 "/usr/share/doc/**/*.txt", "/usr/share/i18n/locales/*", "/usr/lib/python3/**/*.py", "/usr/share/**/*.xml",
                 "/usr/share/cmake*/**/*.cmake", "/usr/lib/python3.*/**/*.py", "/usr/share/i18n/charmaps/*", "/usr/include/**/*.h"]
     total, texts = 0, []
