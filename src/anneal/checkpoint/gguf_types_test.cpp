@@ -73,8 +73,12 @@ TEST(GgufTypes, NumbersThatHaveNoQuantumStayInRange) {
   values[2] = std::numeric_limits<float>::denorm_min();
   std::vector<std::byte> bytes(34);
   quantise(GgufType::q8_0, values, bytes.data());
+  for (size_t i = 2; i < bytes.size(); ++i) EXPECT_GE(static_cast<int8_t>(bytes[i]), -127) << i;
   values.assign(32, std::numeric_limits<float>::denorm_min());
   quantise(GgufType::q8_0, values, bytes.data());
+  std::vector<float> back(32, 1.0f);
+  dequantise(GgufType::q8_0, bytes, back.data());
+  for (float value : back) EXPECT_EQ(value, 0);
 }
 
 }  // namespace

@@ -216,11 +216,8 @@ ExitCode optimizers(const ReproArguments& arguments) {
       configs.push_back(usual_config(std::string(optimizer->kind)));
   for (const OptimizerConfig& start : configs) variants.push_back({start.kind, sets_of(start)});
   check_variants(experiment, {});
-  for (const Variant& variant : variants) {
-    auto sets = experiment.sets;
-    sets.insert(sets.end(), variant.sets.begin(), variant.sets.end());
-    load_config(experiment.config, sets);
-  }
+  for (const Variant& variant : variants)
+    load_config(experiment.config, all_sets(experiment, variant));
   variants.clear();
   OptimizerBench bench(tuning, [](const std::string& line) { log_info("tuning: " + line); });
   for (const OptimizerConfig& start : configs) {

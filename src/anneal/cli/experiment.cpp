@@ -13,12 +13,6 @@
 namespace anneal {
 namespace {
 
-std::vector<std::string> all_sets(const Experiment& experiment, const Variant& variant) {
-  std::vector<std::string> sets = experiment.sets;
-  sets.insert(sets.end(), variant.sets.begin(), variant.sets.end());
-  return sets;
-}
-
 // Whether the folder holds the whole of the run already.
 bool is_finished(const std::filesystem::path& folder, int64_t steps) {
   if (!std::filesystem::exists(RunFolder{folder}.metrics())) return false;
@@ -55,6 +49,12 @@ void train(const Experiment& experiment, const Variant& variant) {
 }
 
 }  // namespace
+
+std::vector<std::string> all_sets(const Experiment& experiment, const Variant& variant) {
+  std::vector<std::string> sets = experiment.sets;
+  sets.insert(sets.end(), variant.sets.begin(), variant.sets.end());
+  return sets;
+}
 
 std::vector<int64_t> check_variants(const Experiment& experiment,
                                     const std::vector<Variant>& variants) {

@@ -20,6 +20,9 @@ struct Experiment {
   std::filesystem::path out;      // a folder for each variant is made in it
 };
 
+// The overrides of a variant's run, in order.
+std::vector<std::string> all_sets(const Experiment& experiment, const Variant& variant);
+
 // Checks the config of every variant, that what its folder holds is of that config, and that the
 // report can be written; returns each run's steps. Throws UsageError.
 std::vector<int64_t> check_variants(const Experiment& experiment,
