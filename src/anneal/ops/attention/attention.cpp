@@ -31,9 +31,18 @@ void check_dropout(const OpCall& call, size_t first_sample) {
                   call.input(first_sample));
 }
 
+void check_bounds(const OpCall& call, size_t packed, size_t positions) {
+  ANNEAL_ASSERT(attrs_of(call).window >= 0, "window ", attrs_of(call).window);
+  const Shape& shape = call.input(packed).shape;
+  if (call.has(positions))
+    ANNEAL_ASSERT(call.input(positions) == (TensorType{DType::i32, {shape[0], shape[1]}}),
+                  "positions ", call.input(positions), " for ", shape);
+}
+
 std::vector<TensorType> infer(const OpCall& call) {
   check_packed(call, 0);
   check_dropout(call, 1);
+  check_bounds(call, 0, 2);
   const auto& attrs = attrs_of(call);
   const Shape& shape = call.input(0).shape;
   return {{DType::f32, {shape[0], shape[1], attrs.heads * attrs.head_dim}},
@@ -43,6 +52,7 @@ std::vector<TensorType> infer(const OpCall& call) {
 std::vector<TensorType> infer_grad(const OpCall& call) {
   check_packed(call, 1);
   check_dropout(call, 4);
+  check_bounds(call, 1, 5);
   const auto& attrs = attrs_of(call);
   const Shape& shape = call.input(1).shape;
   Shape out{shape[0], shape[1], attrs.heads * attrs.head_dim};
@@ -81,6 +91,22 @@ struct WeightFactors {
   }
 };
 
+// The first key that each query sees.
+struct FirstKey {
+  const AttentionAttrs& attrs;
+  int64_t positions;
+  const RefTensor* document;  // positions within documents, or null
+  FirstKey(const AttentionAttrs& a, int64_t n, std::span<const RefTensor* const> in, size_t i)
+      : attrs(a), positions(n), document(in.size() > i ? in[i] : nullptr) {}
+  int64_t operator()(int64_t b, int64_t t) const {
+    int64_t before = std::min(t, attrs.reach());
+    if (document)
+      before = std::min(
+          before, static_cast<int64_t>(document->data[static_cast<size_t>(b * positions + t)]));
+    return t - before;
+  }
+};
+
 int64_t sample_in(std::span<const RefTensor* const> in, size_t i) {
   return in.size() > i && in[i] ? static_cast<int64_t>(in[i]->data[0]) : 0;
 }
@@ -96,23 +122,25 @@ void reference(const OpCall& call, std::span<const RefTensor* const> in, std::sp
   int64_t batch = call.input(0).shape[0], positions = call.input(0).shape[1];
   Packed at{attrs, positions};
   WeightFactors factor{attrs, positions, sample_in(in, 1)};
+  FirstKey first_key(attrs, positions, in, 2);
   const double* qkv = in[0]->data.data();
   std::vector<double> score(static_cast<size_t>(positions));
   for (int64_t b = 0; b < batch; ++b)
     for (int64_t h = 0; h < attrs.heads; ++h)
       for (int64_t t = 0; t < positions; ++t) {
         double most = -std::numeric_limits<double>::infinity(), sum = 0;
-        for (int64_t s = 0; s <= t; ++s) {
+        int64_t first = first_key(b, t);
+        for (int64_t s = first; s <= t; ++s) {
           double x =
               attrs.scale * dot(qkv + at(b, t, h), qkv + at(b, s, at.key_head(h)), attrs.head_dim);
           score[static_cast<size_t>(s)] = x;
           most = std::max(most, x);
         }
-        for (int64_t s = 0; s <= t; ++s) sum += std::exp(score[static_cast<size_t>(s)] - most);
+        for (int64_t s = first; s <= t; ++s) sum += std::exp(score[static_cast<size_t>(s)] - most);
         double lse = most + std::log(sum);
         out[1].data[static_cast<size_t>((b * attrs.heads + h) * positions + t)] = lse;
         double* row = out[0].data.data() + ((b * positions + t) * attrs.heads + h) * attrs.head_dim;
-        for (int64_t s = 0; s <= t; ++s) {
+        for (int64_t s = first; s <= t; ++s) {
           double p = std::exp(score[static_cast<size_t>(s)] - lse) * factor(b, h, t, s);
           const double* v = qkv + at(b, s, at.value_head(h));
           for (int64_t d = 0; d < attrs.head_dim; ++d) row[d] += p * v[d];
@@ -126,6 +154,7 @@ void reference_grad(const OpCall& call, std::span<const RefTensor* const> in,
   int64_t batch = call.input(1).shape[0], positions = call.input(1).shape[1], D = attrs.head_dim;
   Packed at{attrs, positions};
   WeightFactors factor{attrs, positions, sample_in(in, 4)};
+  FirstKey first_key(attrs, positions, in, 5);
   const double* qkv = in[1]->data.data();
   double* dqkv = out[0].data.data();
   for (int64_t b = 0; b < batch; ++b)
@@ -137,7 +166,7 @@ void reference_grad(const OpCall& call, std::span<const RefTensor* const> in,
         double lse = in[3]->data[static_cast<size_t>((b * attrs.heads + h) * positions + t)];
         const double* q = qkv + at(b, t, h);
         double* dq = dqkv + at(b, t, h);
-        for (int64_t s = 0; s <= t; ++s) {
+        for (int64_t s = first_key(b, t); s <= t; ++s) {
           const double* k = qkv + at(b, s, at.key_head(h));
           double p = std::exp(attrs.scale * dot(q, k, D) - lse);
           double f = factor(b, h, t, s);
@@ -157,26 +186,32 @@ void reference_grad(const OpCall& call, std::span<const RefTensor* const> in,
 std::vector<Value> vjp(const VjpContext& c) {
   ANNEAL_ASSERT(c.grads[0] && !c.grads[1], "a gradient flows into attention's first output only");
   std::vector<Value> inputs = {c.grads[0], c.inputs[0], c.outputs[0], c.outputs[1]};
-  if (c.call.has(1)) inputs.push_back(c.inputs[1]);
+  for (size_t i : {size_t{1}, size_t{2}}) inputs.push_back(c.call.has(i) ? c.inputs[i] : Value{});
   std::vector<Value> gradients(c.inputs.size());
   gradients[0] = c.b.emit1(attention_grad_op(), inputs, c.call.attrs);
   return gradients;
 }
 
-// `products` matrix products over the visible half of the scores.
+// Scores of one head and sequence that a query sees; documents are data and count as one.
+double visible_scores(const AttentionAttrs& attrs, int64_t positions) {
+  auto n = static_cast<double>(positions);
+  auto window = static_cast<double>(std::min(positions - 1, attrs.reach()) + 1);
+  return window * (window + 1) / 2 + (n - window) * window;
+}
+
+// `products` matrix products over the visible scores.
 Cost products_cost(const OpCall& call, const Shape& packed, double products) {
   const auto& attrs = attrs_of(call);
-  auto positions = static_cast<double>(packed[1]);
   Cost cost;
   cost.flops = products * 2 * static_cast<double>(packed[0] * attrs.heads * attrs.head_dim) *
-               positions * (positions + 1) / 2;
+               visible_scores(attrs, packed[1]);
   for (const auto& type : call.in)
     if (type) cost.bytes += static_cast<double>(type->bytes());
   for (const auto& type : call.out) cost.bytes += static_cast<double>(type.bytes());
   return cost;
 }
 
-// A product over the columns of a head for each head, of which the mask leaves half.
+// A product over the columns of a head for each head, of which the mask leaves about half.
 MatrixProduct scores_product(const AttentionAttrs& attrs, const TensorType& packed) {
   int64_t batch = packed.shape[0], positions = packed.shape[1];
   return {.m = positions,
@@ -186,7 +221,7 @@ MatrixProduct scores_product(const AttentionAttrs& attrs, const TensorType& pack
           .a = packed.dtype,
           .b = packed.dtype,
           .count = batch * attrs.heads,
-          .part = static_cast<double>(positions + 1) / static_cast<double>(2 * positions)};
+          .part = visible_scores(attrs, positions) / static_cast<double>(positions * positions)};
 }
 // … and one over positions.
 MatrixProduct mixing_product(const AttentionAttrs& attrs, const TensorType& packed, bool trans) {
@@ -216,7 +251,7 @@ Cost cost_grad(const OpCall& call) { return products_cost(call, call.input(1).sh
 const OpDef& attention_op() {
   static const OpDef op = {.name = "attention",
                            .min_inputs = 1,
-                           .max_inputs = 2,
+                           .max_inputs = 3,
                            .infer = infer,
                            .reference = reference,
                            .vjp = vjp,
@@ -230,7 +265,7 @@ const OpDef& attention_op() {
 const OpDef& attention_grad_op() {
   static const OpDef op = {.name = "attention_grad",
                            .min_inputs = 4,
-                           .max_inputs = 5,
+                           .max_inputs = 6,
                            .infer = infer_grad,
                            .reference = reference_grad,
                            .cost = cost_grad,
@@ -240,10 +275,10 @@ const OpDef& attention_grad_op() {
   return op;
 }
 
-Value attention(Builder& b, Value qkv, const AttentionAttrs& attrs, Value first_sample) {
-  std::vector<Value> inputs = {qkv};
-  if (attrs.dropout > 0) inputs.push_back(first_sample);
-  return b.emit(attention_op(), inputs, Attrs::of(attrs))[0];
+Value attention(Builder& b, Value qkv, const AttentionAttrs& attrs, Value first_sample,
+                Value positions) {
+  Value sample = attrs.dropout > 0 ? first_sample : Value{};
+  return b.emit(attention_op(), {qkv, sample, positions}, Attrs::of(attrs))[0];
 }
 
 }  // namespace anneal

@@ -9,6 +9,7 @@ namespace anneal::ANNEAL_ISA {
 namespace {
 
 constexpr float infinity = __builtin_inff();
+constexpr float finite = __FLT_MAX__;
 
 [[gnu::always_inline]] inline int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
 [[gnu::always_inline]] inline int64_t vectors_of(int64_t n) { return (n + width - 1) / width; }
@@ -31,9 +32,24 @@ template <class F>
   return select(x < -87.0f, vf{}, e.p * power_of_two(e.n));
 }
 
-// Of the vector of lanes starting at key `key`, those before `limit`.
-[[gnu::always_inline]] inline vi before(int64_t key, int64_t limit) {
-  return iota() < broadcast(static_cast<int32_t>(limit - key));
+// The keys [first, limit) of a tile that a row sees.
+struct Seen {
+  int64_t first, limit;
+  [[gnu::always_inline]] bool all(int64_t key) const {
+    return key >= first && key + width <= limit;
+  }
+  // x in the lanes of the vector at `key` whose keys are seen, `otherwise` in the others.
+  [[gnu::always_inline]] vf pick(int64_t key, vf x, vf otherwise) const {
+    vi lane = iota();
+    vf seen = select(lane < broadcast(static_cast<int32_t>(limit - key)), x, otherwise);
+    return select(lane < broadcast(static_cast<int32_t>(first - key)), otherwise, seen);
+  }
+};
+
+// … by query i of a tile, whose own key is `own`.
+[[gnu::always_inline]] inline Seen seen_by(const AttentionReach& reach, int64_t i, int64_t own,
+                                           int64_t keys) {
+  return {reach.first_key(i, own), at_most(keys, own + 1)};
 }
 
 void load_rows(const AttentionRows& from, int64_t first, int64_t n, int64_t dim, float scale,
@@ -93,11 +109,13 @@ template <class F>
 // Rows r0 … r0+M-1 of a tile: scores, running softmax, then the product with the values.
 template <int M>
 [[gnu::always_inline]] inline void forward_rows(const AttentionForwardTile& t, int64_t r0) {
-  int64_t limit[M];
-  for (int m = 0; m < M; ++m)
-    limit[m] = at_most(t.keys, t.visible + (t.q.group == 1 ? r0 + m : (r0 + m) / t.q.group));
-  int64_t keys = limit[M - 1];
-  if (keys <= 0) return;
+  Seen seen[M];
+  for (int m = 0; m < M; ++m) {
+    int64_t query = t.q.group == 1 ? r0 + m : (r0 + m) / t.q.group;
+    seen[m] = seen_by(t.reach, query, t.visible - 1 + query, t.keys);
+  }
+  int64_t keys = seen[M - 1].limit;
+  if (keys <= 0 || seen[0].first >= keys) return;
   int64_t vectors = vectors_of(keys);
 
   load_rows(t.q, r0, M, t.dim, t.scale, t.q_block, t.padded);
@@ -119,8 +137,7 @@ template <int M>
     vf most = broadcast(-infinity);
     for (int64_t v = 0; v < vectors; ++v) {
       vf x = load(s + v * width);
-      if ((v + 1) * width > limit[m])
-        x = select(before(v * width, limit[m]), x, broadcast(-infinity));
+      if (!seen[m].all(v * width)) x = seen[m].pick(v * width, x, broadcast(-infinity));
       most = max(most, x);
     }
     old_largest[m] = t.largest[r0 + m];
@@ -130,14 +147,15 @@ template <int M>
     vf before_tile = load(old_largest + v * width);
     vf now = max(before_tile, load(new_largest + v * width));
     store(new_largest + v * width, now);
-    store(shrink + v * width, exp_or_zero(before_tile - now));
+    // A row that has seen no key yet has the largest −∞, and sums of 0 whatever their factor.
+    store(shrink + v * width, exp_or_zero(before_tile - max(broadcast(-finite), now)));
   }
   for (int m = 0; m < M; ++m) {
     float* s = t.scores + m * t.ld;
     vf total{}, top = broadcast(new_largest[m]);
     for (int64_t v = 0; v < vectors; ++v) {
       vf p = exp_or_zero(load(s + v * width) - top);
-      if ((v + 1) * width > limit[m]) p = select(before(v * width, limit[m]), p, vf{});
+      if (!seen[m].all(v * width)) p = seen[m].pick(v * width, p, vf{});
       store(s + v * width, p);
       total += p;
     }
@@ -169,7 +187,7 @@ void forward(const AttentionForwardTile& t) {
 void finish(const AttentionForwardTile& t) {
   for (int64_t r = 0; r < t.rows; ++r) {
     float* row = t.sum_v + r * t.padded;
-    float inverse = 1.0f / t.sum[r];
+    float inverse = t.sum[r] == 0 ? 0 : 1.0f / t.sum[r];
     for (int64_t c = 0; c < t.padded; c += width) store(row + c, load(row + c) * inverse);
   }
   for_vectors(t.rows, [&](int64_t r, auto lanes) {
@@ -188,10 +206,10 @@ template <int M>
     vf acc[M][N] = {};
     multiply(t.q + r0 * t.padded, t.padded, 1, t.kt + v * width, t.ld, t.dim, acc);
     for (int m = 0; m < M; ++m) {
-      int64_t limit = at_most(t.keys, t.visible + r0 + m);
+      Seen seen = seen_by(t.reach, r0 + m, t.visible - 1 + r0 + m, t.keys);
       for (int n = 0; n < N; ++n) {
         vf p = exp_or_zero(acc[m][n] - t.lse[r0 + m]);
-        if ((v + n + 1) * width > limit) p = select(before((v + n) * width, limit), p, vf{});
+        if (!seen.all((v + n) * width)) p = seen.pick((v + n) * width, p, vf{});
         store(scores + m * t.ld + (v + n) * width, p);
       }
     }

@@ -1,6 +1,7 @@
 #include "anneal/ops/attention/attention.hpp"
 
 #include <gtest/gtest.h>
+#include <algorithm>
 #include <cmath>
 
 #include "anneal/ops/attention/cpu.hpp"
@@ -87,6 +88,52 @@ TEST(Attention, DropoutOfWeights) {
   check(with_dropout(forward_case(1, 51, attrs_of(6, 2, 16)), 0.5, 5e9));
   check(with_dropout(backward_case(1, 51, attrs_of(6, 2, 16)), 0.5, 5e9));
   check(with_dropout(backward_case(4, 75, attrs_of(4, 2, 64)), 0.1, 0));
+}
+
+// The same where a query sees its window and its document only: each sequence is cut into documents
+// at `borders`, moved by its index.
+OpCase with_bounds(OpCase c, int64_t window, std::vector<int64_t> borders) {
+  auto attrs = c.attrs.as<AttentionAttrs>();
+  attrs.window = window;
+  c.attrs = Attrs::of(attrs);
+  c.name += str(" window ", window, " documents ", borders.size());
+  if (borders.empty()) return c;
+  size_t packed = c.op == &attention_op() ? 0 : 1, last = packed == 0 ? 2 : 5;
+  if (c.in.size() < last) c.in.resize(last);
+  const Shape& shape = c.in[packed]->shape;
+  c.in.push_back(TensorType{DType::i32, {shape[0], shape[1]}});
+  c.fill = [=, fill = c.fill, positions = shape[1]](int i, RefTensor& t) {
+    if (i != static_cast<int>(last)) return fill(i, t);
+    for (size_t e = 0; e < t.data.size(); ++e) {
+      auto b = static_cast<int64_t>(e) / positions, at = static_cast<int64_t>(e) % positions;
+      bool starts = at == 0 || std::find(borders.begin(), borders.end(), at - b) != borders.end();
+      t.data[e] = starts ? 0 : t.data[e - 1] + 1;
+    }
+  };
+  return c;
+}
+
+TEST(Attention, Windows) {
+  for (int64_t window : {1, 3, 17, 48, 100})
+    for (auto attrs : {attrs_of(2, 2, 64), attrs_of(6, 2, 10)}) {
+      check(with_bounds(forward_case(1, 131, attrs), window, {}));
+      check(with_bounds(backward_case(1, 131, attrs), window, {}));
+    }
+  check(with_bounds(backward_case(4, 75, attrs_of(4, 2, 64)), 20, {}));
+  check(with_dropout(with_bounds(forward_case(2, 131, attrs_of(2, 2, 16)), 20, {}), 0.3, 5));
+}
+
+TEST(Attention, Documents) {
+  std::vector<int64_t> borders = {1, 2, 9, 60, 96, 97};
+  for (auto attrs : {attrs_of(2, 2, 64), attrs_of(6, 2, 10), attrs_of(2, 1, 128)})
+    for (int64_t window : {0, 20}) {
+      check(with_bounds(forward_case(2, 131, attrs), window, borders));
+      check(with_bounds(backward_case(2, 131, attrs), window, borders));
+    }
+  check(with_bounds(forward_case(2, 7, attrs_of(2, 2, 6)), 0, {3}));
+  check(with_bounds(backward_case(4, 75, attrs_of(4, 2, 64)), 0, borders));
+  check(with_bounds(with_dropout(forward_case(2, 75, attrs_of(2, 2, 16)), 0.3, 5), 0, {30}));
+  check(with_bounds(with_dropout(backward_case(2, 75, attrs_of(2, 2, 16)), 0.3, 5), 0, {30}));
 }
 
 // Values of one and equal scores: each output is the sum of its factors over their number.

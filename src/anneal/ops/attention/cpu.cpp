@@ -12,6 +12,7 @@ std::unique_ptr<Kernel> make_attention_kernel(const OpCall& call) {
   int64_t blocks = batch * tiling.head_blocks();
   TaskScratch scratch(blocks * tiling.tiles(), tiling.scratch_floats());
   DType in = call.input(0).dtype, out = call.out[0].dtype;
+  bool documents = call.has(2);
   return make_kernel(
       [=](const KernelArgs& args) {
         scratch.run(args.workspace, [&](int64_t task, float* floats) {
@@ -35,6 +36,8 @@ std::unique_ptr<Kernel> make_attention_kernel(const OpCall& call) {
             heads.dropout = dropout_of(attrs, positions, *args.input<int64_t>(1) + b);
             heads.dropout.head = head;
           }
+          heads.reach = {.reach = attrs.reach()};
+          if (documents) heads.reach.position = args.input<int32_t>(2) + b * positions;
           heads.q.group = heads.out.group = tiling.heads;
           heads.q.inner = heads.out.inner = dim;
           attend(tiling, heads, tile, floats);

@@ -29,6 +29,11 @@ class AttentionGradKernel final : public Kernel {
     const float* lse;
     const float* delta;
     AttentionDropout dropout;
+    AttentionReach reach;
+    // The first tile of keys that the queries of a tile see.
+    int64_t first_tile(int64_t tile, int64_t rows) const {
+      return reach.from(tile * rows).first_key(0, tile * rows) / rows;
+    }
   };
   Head head(const KernelArgs& args, int64_t b, int64_t h) const;
   int64_t tile_rows(int64_t tile) const { return std::min(tile_, positions_ - tile * tile_); }
@@ -45,6 +50,7 @@ class AttentionGradKernel final : public Kernel {
   AttentionAttrs attrs_;
   int64_t batch_, positions_, padded_, tile_, tiles_;
   DType dout_, qkv_, out_, dqkv_;
+  bool documents_;
   int64_t delta_floats_ = 0;  // [B,H,T]
   int64_t dq_floats_ = 0;     // [B,H,T,padded], where dq cannot grow in the output itself
   bool single_visit_ = false;
@@ -59,7 +65,8 @@ AttentionGradKernel::AttentionGradKernel(const OpCall& call)
       dout_(call.input(0).dtype),
       qkv_(call.input(1).dtype),
       out_(call.input(2).dtype),
-      dqkv_(call.out[0].dtype) {
+      dqkv_(call.out[0].dtype),
+      documents_(call.has(5)) {
   tile_ = padded_ > 64 && padded_ <= 128 ? 16 : 32;
   tiles_ = (positions_ + tile_ - 1) / tile_;
   int64_t scratch = 7 * tile_ * padded_ + (attrs_.dropout > 0 ? 2 : 1) * tile_ * tile_;
@@ -89,6 +96,8 @@ AttentionGradKernel::Head AttentionGradKernel::head(const KernelArgs& args, int6
     dropout = dropout_of(attrs_, positions_, *args.input<int64_t>(4) + b);
     dropout.head = h;
   }
+  AttentionReach reach{.reach = attrs_.reach()};
+  if (documents_) reach.position = args.input<int32_t>(5) + b * positions_;
   return {.q = packed(args.in[1], qkv_, h),
           .k = packed(args.in[1], qkv_, key_head),
           .v = packed(args.in[1], qkv_, value_head),
@@ -99,7 +108,8 @@ AttentionGradKernel::Head AttentionGradKernel::head(const KernelArgs& args, int6
           .dv = packed(args.out[0], dqkv_, value_head),
           .lse = args.input<float>(3) + row,
           .delta = reinterpret_cast<const float*>(args.workspace) + row,
-          .dropout = dropout};
+          .dropout = dropout,
+          .reach = reach};
 }
 
 void AttentionGradKernel::compute_delta(const KernelArgs& args) const {
@@ -141,7 +151,6 @@ void AttentionGradKernel::visit_keys(const KernelArgs& args, int64_t b, int64_t 
   int64_t dim = attrs_.head_dim, key = tile * tile_, first_head = kv_head * attrs_.group();
   t.keys = tile_rows(tile);
   t.first_dkdv = true;
-  t.first_dq = tile == 0;
   Head any = head(args, b, first_head);
   kernels_.load_transposed(any.k, key, t.keys, dim, const_cast<float*>(t.kt), tile_);
   kernels_.load_transposed(any.v, key, t.keys, dim, const_cast<float*>(t.vt), tile_);
@@ -151,7 +160,11 @@ void AttentionGradKernel::visit_keys(const KernelArgs& args, int64_t b, int64_t 
     Head operands = head(args, b, h);
     for (int64_t query_tile = tile; query_tile < tiles_; ++query_tile) {
       int64_t query = query_tile * tile_;
+      int64_t first_tile = operands.first_tile(query_tile, tile_);
+      if (first_tile > tile) break;  // nor do later queries see these keys
+      t.first_dq = first_tile == tile;
       t.rows = tile_rows(query_tile);
+      t.reach = operands.reach.from(query);
       t.visible = query + 1 - key;
       t.lse = operands.lse + query;
       t.delta = operands.delta + query;
@@ -189,6 +202,7 @@ void AttentionGradKernel::visit_queries(const KernelArgs& args, int64_t b, int64
   auto scale = static_cast<float>(attrs_.scale);
   int64_t dim = attrs_.head_dim, query = tile * tile_;
   t.rows = tile_rows(tile);
+  t.reach = operands.reach.from(query);
   t.lse = operands.lse + query;
   t.delta = operands.delta + query;
   t.dropout = operands.dropout;
@@ -198,12 +212,13 @@ void AttentionGradKernel::visit_queries(const KernelArgs& args, int64_t b, int64
   t.dk = t.dv = nullptr;
   kernels_.load_rows(operands.q, query, t.rows, dim, scale, const_cast<float*>(t.q), padded_);
   kernels_.load_rows(operands.dout, query, t.rows, dim, 1.0f, const_cast<float*>(t.dout), padded_);
-  for (int64_t key_tile = 0; key_tile <= tile; ++key_tile) {
+  int64_t first_tile = operands.first_tile(tile, tile_);
+  for (int64_t key_tile = first_tile; key_tile <= tile; ++key_tile) {
     int64_t key = key_tile * tile_;
     t.keys = tile_rows(key_tile);
     t.visible = query + 1 - key;
     t.dropout.key = key;
-    t.first_dq = key_tile == 0;
+    t.first_dq = key_tile == first_tile;
     kernels_.load_transposed(operands.k, key, t.keys, dim, const_cast<float*>(t.kt), tile_);
     kernels_.load_transposed(operands.v, key, t.keys, dim, const_cast<float*>(t.vt), tile_);
     kernels_.load_rows(operands.k, key, t.keys, dim, scale, const_cast<float*>(t.k), padded_);

@@ -77,13 +77,16 @@ void attend(const ForwardTiling& tiling, const ForwardHeads& heads, int64_t tile
                          .sum = take(rows)};
   t.dropout = heads.dropout;
   t.dropout.position += position;
+  t.reach = heads.reach.from(position);
   std::fill_n(t.sum_v, rows * padded, 0.0f);
   std::fill_n(t.largest, rows, -std::numeric_limits<float>::infinity());
   std::fill_n(t.sum, rows, 0.0f);
 
   int64_t first_row_sees = heads.start + position + 1;
   int64_t end = std::min(heads.present, first_row_sees + count - 1);
-  for (int64_t key = 0; key < end; key += tiling.keys) {
+  // Later queries see no earlier keys than the first.
+  int64_t begin = t.reach.first_key(0, first_row_sees - 1) / tiling.keys * tiling.keys;
+  for (int64_t key = begin; key < end; key += tiling.keys) {
     t.keys = std::min(tiling.keys, end - key);
     t.visible = first_row_sees - key;
     t.dropout.key = key;

@@ -48,6 +48,7 @@ struct ForwardHeads {
   AttentionRows v;
   AttentionRows out;
   AttentionDropout dropout{};  // position and key are the tile's to fill in
+  AttentionReach reach{};      // of the first query on
   int64_t start = 0;           // keys before the first query's own
   int64_t present = 0;         // keys that may be read
   float* lse = nullptr;        // [heads][positions], or null

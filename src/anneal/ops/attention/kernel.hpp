@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "anneal/base/dtype.hpp"
 
@@ -29,6 +30,23 @@ struct AttentionDropout {
   int64_t head = 0, position = 0, key = 0;  // of row 0 and key 0; key is a multiple of 4
 };
 
+// The first key that a query sees: `reach` keys before its own, or position[its index] if that is
+// less.
+struct AttentionReach {
+  const int32_t* position = nullptr;  // of the tile's first query on, within their documents
+  int64_t reach = std::numeric_limits<int64_t>::max();
+  // Keys before its own that query i of the tile sees at most.
+  int64_t operator()(int64_t i) const {
+    return position && position[i] < reach ? position[i] : reach;
+  }
+  // The first key that query i sees, where its own key is `own`.
+  int64_t first_key(int64_t i, int64_t own) const {
+    int64_t before = (*this)(i);
+    return before < own ? own - before : 0;
+  }
+  AttentionReach from(int64_t i) const { return {position ? position + i : nullptr, reach}; }
+};
+
 // Query rows against one tile of keys. Row lengths of f32 tiles are multiples of 16, so that loops
 // run over whole vectors: `padded` is head_dim rounded up, `ld` the keys of a full tile. What is in
 // the padding does not matter but is initialised.
@@ -40,14 +58,15 @@ struct AttentionForwardTile {
   int64_t padded = 0;
   int64_t keys = 0;
   int64_t ld = 0;
-  int64_t visible = 0;        // row r sees the first visible + r / q.group keys of the tile
+  int64_t visible = 0;        // row r sees keys before visible + r / q.group of the tile …
+  AttentionReach reach;       // … from the first that is in its reach
   const float* kt = nullptr;  // [dim][ld], keys transposed
   const float* v = nullptr;   // [keys][padded]
   float* q_block = nullptr;   // scratch [6][padded]
   float* scores = nullptr;    // scratch [6][ld]
   AttentionDropout dropout;
   // The running state of each row, with the largest score so far: Σ exp(score − largest)·v, the
-  // largest, and Σ exp(score − largest). A row must see a key of the first tile it meets.
+  // largest, and Σ exp(score − largest).
   float* sum_v = nullptr;    // [rows][padded], from 0
   float* largest = nullptr;  // [rows], from −∞
   float* sum = nullptr;      // [rows], from 0
@@ -59,7 +78,8 @@ struct AttentionBackwardTile {
   int64_t padded = 0;
   int64_t keys = 0;
   int64_t ld = 0;
-  int64_t visible = 0;           // row r sees the first visible + r keys of the tile
+  int64_t visible = 0;           // row r sees keys before visible + r of the tile …
+  AttentionReach reach;          // … from the first that is in its reach
   const float* q = nullptr;      // [rows][padded], times the scale
   const float* dout = nullptr;   // [rows][padded]
   const float* k = nullptr;      // [keys][padded], times the scale

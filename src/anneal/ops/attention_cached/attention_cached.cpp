@@ -45,30 +45,33 @@ void reference(const OpCall& call, std::span<const RefTensor* const> in, std::sp
     for (int64_t t = 0; t < positions; ++t) {
       const double* q = qkv + t * columns + h * dim;
       auto keys = static_cast<size_t>(std::min(context, start + t + 1));
+      auto first = static_cast<size_t>(std::max<int64_t>(0, start + t - attrs.reach()));
       double most = -std::numeric_limits<double>::infinity(), sum = 0;
-      for (size_t s = 0; s < keys; ++s) {
+      for (size_t s = first; s < keys; ++s) {
         weight[s] = 0;
         for (int64_t d = 0; d < dim; ++d)
           weight[s] += attrs.scale * q[d] * k[static_cast<int64_t>(s) * dim + d];
         most = std::max(most, weight[s]);
       }
-      for (size_t s = 0; s < keys; ++s) sum += weight[s] = std::exp(weight[s] - most);
+      for (size_t s = first; s < keys; ++s) sum += weight[s] = std::exp(weight[s] - most);
       double* row = out[0].data.data() + (t * attrs.heads + h) * dim;
-      for (size_t s = 0; s < keys; ++s)
+      for (size_t s = first; s < keys; ++s)
         for (int64_t d = 0; d < dim; ++d)
           row[d] += weight[s] / sum * v[static_cast<int64_t>(s) * dim + d];
     }
   }
 }
 
-// As if the whole cache were full.
+// As if the cache were full.
 Cost cost(const OpCall& call) {
   const auto& attrs = call.attrs.as<AttentionAttrs>();
-  int64_t scores = call.input(0).shape[1] * attrs.heads * call.input(1).shape[1];
+  int64_t context = call.input(1).shape[1];
+  int64_t seen = std::min(context - 1, attrs.reach()) + 1;
+  int64_t scores = call.input(0).shape[1] * attrs.heads * seen;
   Cost cost;
   cost.flops = 4 * static_cast<double>(scores * attrs.head_dim);
-  cost.bytes =
-      static_cast<double>(call.input(0).bytes() + 2 * call.input(1).bytes() + call.out[0].bytes());
+  cost.bytes = static_cast<double>(
+      call.input(0).bytes() + 2 * (call.input(1).bytes() / context) * seen + call.out[0].bytes());
   return cost;
 }
 

@@ -73,6 +73,16 @@ TEST(AttentionCached, LowPrecisionCache) {
     }
 }
 
+TEST(AttentionCached, Window) {
+  for (int64_t window : {1, 5, 40, 200})
+    for (int64_t positions : {1, 32}) {
+      auto attrs = attrs_of(4, 2, 16);
+      attrs.window = window;
+      check(case_of(positions, 65, 140, attrs, DType::f32));
+      check(case_of(positions, 50, 64, attrs, DType::f32));
+    }
+}
+
 TEST(AttentionCached, ChunkThatOverrunsTheCache) {
   check(case_of(32, 50, 64, attrs_of(2, 2, 16), DType::f32));
 }

@@ -51,6 +51,7 @@ std::unique_ptr<Kernel> make_attention_cached_kernel(const OpCall& call) {
                          .out = rows_at(args.out[0], out, head * dim, attrs.heads * dim),
                          .start = start,
                          .present = start + stored};
+      heads.reach.reach = attrs.reach();
       heads.q.group = heads.out.group = tiling.heads;
       heads.q.inner = heads.out.inner = dim;
       attend(tiling, heads, tiling.tiles() - 1 - task / blocks, scratch);
