@@ -47,6 +47,7 @@ class Golden {
   Batch batch(size_t index, int64_t first, int64_t count) {
     tokens_.clear();
     targets_.clear();
+    positions_.clear();
     Batch b{.rows = count, .context = 7, .samples = {}};
     for (int64_t row = first; row < first + count; ++row) {
       auto micro = static_cast<size_t>(row / 3), sequence = static_cast<size_t>(row % 3);
@@ -54,10 +55,12 @@ class Golden {
       for (int32_t target : data["targets"][index][micro][sequence]) {
         targets_.push_back(target);
         b.valid_tokens += target >= 0;
+        positions_.push_back(static_cast<int32_t>(positions_.size() % 7));
       }
     }
     b.tokens = tokens_;
     b.targets = targets_;
+    b.positions = positions_;
     return b;
   }
 
@@ -93,7 +96,7 @@ class Golden {
  private:
   CpuTarget target_;
   std::unique_ptr<Engine> engine_;
-  std::vector<int32_t> tokens_, targets_;
+  std::vector<int32_t> tokens_, targets_, positions_;
 };
 
 class GoldenLanguageModel : public ::testing::TestWithParam<const char*> {};

@@ -141,9 +141,8 @@ TEST_P(Audit, ARuleThatReturnsZerosIsMetAtTheFirstStep) {
       Described at;
       std::string message;
       try {
-        Engine engine(
-            config_, options_,
-            compile_damaged(config_, options_, {Mutation::Kind::zeros, node, input}, target, &at));
+        Engine engine(config_, compile_damaged(config_, options_,
+                                               {Mutation::Kind::zeros, node, input}, target, &at));
         if (!damage.done) continue;
         first_step(engine);
       } catch (const Error& error) {
@@ -202,11 +201,12 @@ TEST_P(Audit, AFrozenRowIsNotMistakenForACutGradient) {
   Engine engine(config_, options_, target);
   engine.session().initialise(3);
   std::vector<int32_t> tokens(static_cast<size_t>(config_.train.batch * config_.model.context), 1);
-  std::vector<int32_t> targets(tokens.size(), -1);
+  std::vector<int32_t> targets(tokens.size(), -1), positions(tokens.size(), 0);
   targets.back() = 2;
   Batch batch{.rows = config_.train.batch, .context = config_.model.context, .samples = {}};
   batch.tokens = tokens;
   batch.targets = targets;
+  batch.positions = positions;
   batch.valid_tokens = 1;
   auto result = engine.gradients(batch);
   EXPECT_NO_THROW(engine.stepper().audit_gradients(result.grad_norm));

@@ -60,11 +60,13 @@ class DrawnBatch {
       tokens_.push_back(draw(words[0]));
       targets_.push_back(words[2] % 5 == 0 ? -1 : draw(words[1]));
       batch_.valid_tokens += targets_.back() >= 0;
+      positions_.push_back(static_cast<int32_t>(i % context));
     }
     batch_.rows = rows;
     batch_.context = context;
     batch_.tokens = tokens_;
     batch_.targets = targets_;
+    batch_.positions = positions_;
     batch_.first_sample = step * rows;
     batch_.step = step;
   }
@@ -79,7 +81,7 @@ class DrawnBatch {
   }
 
  private:
-  std::vector<int32_t> tokens_, targets_;
+  std::vector<int32_t> tokens_, targets_, positions_;
   Batch batch_;
 };
 

@@ -252,6 +252,14 @@ const std::vector<Key>& keys() {
        .unit = "",
        .fixed_on_resume = true},
       {.section = "data",
+       .name = "isolate_documents",
+       .field = data<&D::isolate_documents>,
+       .doc =
+           "tokens attend to their own document only, whose positions start at 0; the first token "
+           "of a document is no target",
+       .unit = "",
+       .fixed_on_resume = true},
+      {.section = "data",
        .name = "prefetch",
        .field = data<&D::prefetch>,
        .doc = "read the next batch while a step runs",

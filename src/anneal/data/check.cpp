@@ -120,6 +120,14 @@ void check_vocabulary(const DataRequirements& need, const DataSummary& data) {
                        " (leave model.vocab_size at 0 to take that)"));
 }
 
+void check_isolation(const DataConfig& config, const DataSummary& data) {
+  if (!config.isolate_documents || data.format == Format::text) return;
+  if (data.format == Format::bare_shards || data.documents < 0)
+    throw UsageError(str("[data.isolate_documents] ", data.train.front().path,
+                         " does not say where documents start (prepare it again from text, or set "
+                         "data.isolate_documents to false)"));
+}
+
 void check_validation(const DataConfig& config, const DataRequirements& need,
                       const DataSummary& data) {
   double fraction = config.validation_fraction;
@@ -199,6 +207,7 @@ DataSummary check_data(const DataConfig& config, const DataRequirements& need) {
     check_shards(config, need, data);
   }
   check_vocabulary(need, data);
+  check_isolation(config, data);
   check_length(need, data);
   check_validation(config, need, data);
   return data;

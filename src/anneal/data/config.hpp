@@ -11,8 +11,9 @@ struct DataConfig {
   std::vector<std::string> validation_files;
   std::string tokenizer = "bpe:4096";  // bpe:N | byte | a tokenizer.json | a model directory
   bool shuffle = true;
-  bool prefetch = true;  // read the next batch while a step runs
-  std::string dtype;     // of a bare .bin: uint16 | uint32
+  bool prefetch = true;            // read the next batch while a step runs
+  bool isolate_documents = false;  // tokens attend to their own document only
+  std::string dtype;               // of a bare .bin: uint16 | uint32
   bool operator==(const DataConfig&) const = default;
 };
 

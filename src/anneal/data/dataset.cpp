@@ -1,6 +1,7 @@
 #include "anneal/data/dataset.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "anneal/base/error.hpp"
 #include "anneal/base/hash.hpp"
@@ -16,6 +17,7 @@ TokenDataset::TokenDataset(std::vector<TokenShard> shards) : shards_(std::move(s
                            shard.path(), " (vocabulary ", info.vocab_size, ", tokenizer ",
                            info.tokenizer_hash, ") were made by different tokenizers"));
     starts_.push_back(starts_.back() + info.count);
+    marked_ = marked_ || info.supervised >= 0;
   }
   if (!shards_.empty()) {
     vocab_size_ = shards_.front().info().vocab_size;
@@ -56,29 +58,76 @@ int64_t TokenDataset::samples(int64_t context) const {
   return tokens() > 0 ? (tokens() - 1) / context : 0;
 }
 
-void TokenDataset::read(int64_t begin, std::span<int32_t> out) const {
-  auto n = static_cast<int64_t>(out.size());
-  ANNEAL_ASSERT(begin >= 0 && n <= tokens() && begin <= tokens() - n);
+void TokenDataset::isolate_documents() {
+  documents_.clear();
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    if (shards_[i].size() == 0) continue;
+    auto offsets = shards_[i].document_offsets();
+    if (offsets.empty())
+      throw UsageError(
+          str("[data.isolate_documents] ", shards_[i].path(),
+              " does not say where documents start (prepare it again from text, or set "
+              "data.isolate_documents to false)"));
+    for (int64_t offset : offsets) documents_.push_back(starts_[i] + offset);
+  }
+  isolated_ = true;
+}
+
+template <class F>
+void TokenDataset::for_parts(int64_t begin, int64_t count, F&& f) const {
+  ANNEAL_ASSERT(begin >= 0 && count <= tokens() && begin <= tokens() - count);
   auto after = std::upper_bound(starts_.begin(), starts_.end(), begin);
   auto shard = static_cast<size_t>(after - starts_.begin()) - 1;
-  while (!out.empty()) {
-    int64_t at = begin - starts_[shard];
-    auto here =
-        static_cast<size_t>(std::min(static_cast<int64_t>(out.size()), shards_[shard].size() - at));
-    shards_[shard].read(at, out.first(here));
-    out = out.subspan(here);
-    begin += static_cast<int64_t>(here);
-    ++shard;
+  for (int64_t done = 0; done < count; ++shard) {
+    int64_t at = begin + done - starts_[shard];
+    int64_t here = std::min(count - done, shards_[shard].size() - at);
+    f(shards_[shard], at, static_cast<size_t>(done), static_cast<size_t>(here));
+    done += here;
   }
 }
 
-void TokenDataset::read_sample(int64_t index, std::span<int32_t> tokens,
-                               std::span<int32_t> targets) const {
-  ANNEAL_ASSERT(tokens.size() == targets.size() && !tokens.empty());
+void TokenDataset::read(int64_t begin, std::span<int32_t> out) const {
+  for_parts(begin, static_cast<int64_t>(out.size()),
+            [&](const TokenShard& shard, int64_t at, size_t first, size_t count) {
+              shard.read(at, out.subspan(first, count));
+            });
+}
+
+void TokenDataset::read_supervised(int64_t begin, std::span<uint8_t> out) const {
+  for_parts(begin, static_cast<int64_t>(out.size()),
+            [&](const TokenShard& shard, int64_t at, size_t first, size_t count) {
+              shard.read_supervised(at, out.subspan(first, count));
+            });
+}
+
+int64_t TokenDataset::read_sample(int64_t index, std::span<int32_t> tokens,
+                                  std::span<int32_t> targets, std::span<int32_t> positions) const {
+  ANNEAL_ASSERT(tokens.size() == targets.size() && tokens.size() == positions.size() &&
+                !tokens.empty());
   auto context = static_cast<int64_t>(tokens.size());
-  read(index * context, tokens);
+  int64_t begin = index * context;
+  read(begin, tokens);
   std::copy(tokens.begin() + 1, tokens.end(), targets.begin());
-  read((index + 1) * context, targets.last(1));
+  read(begin + context, targets.last(1));
+  if (marked_) {
+    uint8_t marks[256];
+    for (int64_t first = 0; first < context; first += std::ssize(marks)) {
+      auto n = static_cast<size_t>(std::min<int64_t>(std::ssize(marks), context - first));
+      read_supervised(begin + 1 + first, std::span(marks, n));
+      for (size_t i = 0; i < n; ++i)
+        if (!marks[i]) targets[static_cast<size_t>(first) + i] = -1;
+    }
+  }
+  std::iota(positions.begin(), positions.end(), 0);
+  if (isolated_) {
+    auto next = std::upper_bound(documents_.begin(), documents_.end(), begin);
+    for (; next != documents_.end() && *next <= begin + context; ++next) {
+      auto at = static_cast<size_t>(*next - begin);
+      targets[at - 1] = -1;
+      std::iota(positions.begin() + static_cast<std::ptrdiff_t>(at), positions.end(), 0);
+    }
+  }
+  return std::count_if(targets.begin(), targets.end(), [](int32_t t) { return t >= 0; });
 }
 
 }  // namespace anneal

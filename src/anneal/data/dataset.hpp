@@ -25,6 +25,10 @@ class TokenDataset {
   std::string checksum() const;
   const std::vector<TokenShard>& shards() const { return shards_; }
 
+  // From now on documents do not see each other: see read_sample. Takes 8 bytes a document. Throws
+  // UsageError when a shard does not know where they start.
+  void isolate_documents();
+
   // Samples of T tokens: floor((tokens - 1) / T). Sample i is tokens [i*T, i*T + T), its targets
   // are the same one later.
   int64_t samples(int64_t context) const;
@@ -33,14 +37,27 @@ class TokenDataset {
   // naming file and position when one is not below the vocabulary size.
   void read(int64_t begin, std::span<int32_t> out) const;
 
-  // Copies sample `index`: tokens and targets hold T each.
-  void read_sample(int64_t index, std::span<int32_t> tokens, std::span<int32_t> targets) const;
+  // Copies sample `index`: tokens, targets and positions hold T each. A target that its shard does
+  // not mark as supervised is -1. Positions are 0 … T-1; where documents are isolated they start
+  // again with each, and a target beyond the end of a document is -1. Returns how many targets
+  // count.
+  int64_t read_sample(int64_t index, std::span<int32_t> tokens, std::span<int32_t> targets,
+                      std::span<int32_t> positions) const;
 
  private:
   std::vector<TokenShard> shards_;
   std::vector<int64_t> starts_{0};  // of each shard, and the total
   int64_t vocab_size_ = 0;
+  // Copies whether tokens [begin, begin + out.size()) count as targets.
+  void read_supervised(int64_t begin, std::span<uint8_t> out) const;
+  // Calls f(shard, first token in it, offset in the whole, count) for the parts of a range.
+  template <class F>
+  void for_parts(int64_t begin, int64_t count, F&& f) const;
+
   std::string tokenizer_hash_;
+  bool marked_ = false;  // a shard has a mask
+  bool isolated_ = false;
+  std::vector<int64_t> documents_;  // where each starts, if isolated
 };
 
 }  // namespace anneal

@@ -53,12 +53,77 @@ TEST(Dataset, SamplesAndTheirTargets) {
   EXPECT_EQ(data.samples(20), 1);
   EXPECT_EQ(data.samples(21), 0);
   EXPECT_EQ(TokenDataset().samples(1), 0);
-  std::vector<int32_t> tokens(4), targets(4);
+  std::vector<int32_t> tokens(4), targets(4), positions(4);
   for (int32_t i = 0; i < 5; ++i) {
-    data.read_sample(i, tokens, targets);
+    EXPECT_EQ(data.read_sample(i, tokens, targets, positions), 4);
+    EXPECT_EQ(positions, range(0, 4));
     EXPECT_EQ(tokens, range(4 * i, 4 * i + 4));
     EXPECT_EQ(targets, range(4 * i + 1, 4 * i + 5));
   }
+}
+
+TEST(Dataset, IsolatedDocumentsStartTheirPositionsAgain) {
+  Folder folder;
+  std::vector<TokenShard> shards;
+  shards.push_back(TokenShard::open(folder.shard("a.bin", {range(0, 3), range(3, 8)}, 100)));
+  shards.push_back(TokenShard::open(folder.shard("b.bin", {range(8, 13)}, 100)));
+  TokenDataset data(std::move(shards));
+  data.isolate_documents();
+  std::vector<int32_t> tokens(6), targets(6), positions(6);
+  EXPECT_EQ(data.read_sample(0, tokens, targets, positions), 5);
+  EXPECT_EQ(tokens, range(0, 6));
+  EXPECT_EQ(targets, (std::vector<int32_t>{1, 2, -1, 4, 5, 6}));
+  EXPECT_EQ(positions, (std::vector<int32_t>{0, 1, 2, 0, 1, 2}));
+  // What a sample begins with has lost its start, so it counts from there.
+  EXPECT_EQ(data.read_sample(1, tokens, targets, positions), 5);
+  EXPECT_EQ(tokens, range(6, 12));
+  EXPECT_EQ(targets, (std::vector<int32_t>{7, -1, 9, 10, 11, 12}));
+  EXPECT_EQ(positions, (std::vector<int32_t>{0, 1, 0, 1, 2, 3}));
+}
+
+TEST(Dataset, ADocumentThatStartsWithTheNextSampleIsNoTarget) {
+  Folder folder;
+  std::vector<TokenShard> shards;
+  shards.push_back(TokenShard::open(folder.shard("a.bin", {range(0, 4), range(4, 9)}, 100)));
+  TokenDataset data(std::move(shards));
+  data.isolate_documents();
+  std::vector<int32_t> tokens(4), targets(4), positions(4);
+  EXPECT_EQ(data.read_sample(0, tokens, targets, positions), 3);
+  EXPECT_EQ(targets, (std::vector<int32_t>{1, 2, 3, -1}));
+  EXPECT_EQ(data.read_sample(1, tokens, targets, positions), 4);
+  EXPECT_EQ(positions, range(0, 4));
+}
+
+TEST(Dataset, OnlySupervisedTokensAreTargets) {
+  Folder folder;
+  std::vector<uint8_t> marks(600);
+  for (size_t i = 0; i < marks.size(); ++i) marks[i] = i % 3 == 0 || i % 7 == 0;
+  {
+    ShardWriter writer(folder.path("a.bin"), 1000, "");
+    writer.begin_document();
+    writer.append(range(0, 5), std::span(marks).first(5));
+    writer.append(range(5, 600), std::span(marks).subspan(5));
+    EXPECT_EQ(writer.finish().supervised, std::count(marks.begin(), marks.end(), 1));
+  }
+  std::vector<TokenShard> shards;
+  shards.push_back(TokenShard::open(folder.path("a.bin")));
+  TokenDataset data(std::move(shards));
+  constexpr int32_t context = 299;
+  std::vector<int32_t> tokens(context), targets(context), positions(context);
+  for (int32_t i = 0; i < 2; ++i) {
+    int64_t count = data.read_sample(i, tokens, targets, positions);
+    for (int32_t t = 0; t < context; ++t) {
+      int32_t token = i * context + t + 1;
+      bool counts = marks[static_cast<size_t>(token)];
+      count -= counts;
+      ASSERT_EQ(targets[static_cast<size_t>(t)], counts ? token : -1);
+    }
+    EXPECT_EQ(count, 0);
+  }
+  std::filesystem::resize_file(mask_path(folder.path("a.bin")), 74);
+  EXPECT_TRUE(failure_of([&] { TokenShard::open(folder.path("a.bin")); }).names("a.mask"));
+  std::filesystem::remove(mask_path(folder.path("a.bin")));
+  EXPECT_TRUE(failure_of([&] { TokenShard::open(folder.path("a.bin")); }).names("a.mask"));
 }
 
 TEST(Dataset, ShardsOfDifferentTokenizersAreRefused) {

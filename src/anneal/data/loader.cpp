@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <numeric>
 #include <thread>
 #include <vector>
 
@@ -17,7 +18,7 @@ namespace {
 
 // A batch and the memory that its spans show.
 struct Slot {
-  std::vector<int32_t> tokens, targets;
+  std::vector<int32_t> tokens, targets, positions;
   std::vector<int64_t> samples;
   Batch batch;
 
@@ -25,17 +26,19 @@ struct Slot {
     auto size = static_cast<size_t>(rows * context);
     tokens.assign(size, 0);
     targets.assign(size, 0);
+    positions.assign(size, 0);
     samples.assign(static_cast<size_t>(rows), 0);
     batch.rows = rows;
     batch.context = context;
     batch.tokens = tokens;
     batch.targets = targets;
+    batch.positions = positions;
     batch.samples = samples;
   }
 
   static int64_t bytes(int64_t rows, int64_t context) {
     constexpr int64_t token = sizeof(int32_t), sample = sizeof(int64_t);
-    return rows * (2 * context * token + sample);
+    return rows * (3 * context * token + sample);
   }
 
   // sample_of(row) is the sample for a row, or -1 to leave it empty.
@@ -49,14 +52,15 @@ struct Slot {
       auto at = static_cast<size_t>(row) * context;
       auto row_tokens = std::span(tokens).subspan(at, context);
       auto row_targets = std::span(targets).subspan(at, context);
+      auto row_positions = std::span(positions).subspan(at, context);
       int64_t sample = sample_of(row);
       samples[static_cast<size_t>(row)] = sample;
       if (sample < 0) {
         std::fill(row_tokens.begin(), row_tokens.end(), 0);
         std::fill(row_targets.begin(), row_targets.end(), -1);
+        std::iota(row_positions.begin(), row_positions.end(), 0);
       } else {
-        dataset.read_sample(sample, row_tokens, row_targets);
-        batch.valid_tokens += batch.context;
+        batch.valid_tokens += dataset.read_sample(sample, row_tokens, row_targets, row_positions);
       }
     }
   }

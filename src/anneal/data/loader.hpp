@@ -9,26 +9,34 @@
 
 namespace anneal {
 
-// The global batch of one step, over all ranks and micro-batches. Positions are 0 … T-1 in each
-// row.
+// The global batch of one step, over all ranks and micro-batches.
 struct Batch {
   int64_t rows = 0;                  // B
   int64_t context = 0;               // T
   std::span<const int32_t> tokens;   // [B, T]
   std::span<const int32_t> targets;  // [B, T], -1: not counted
+  // [B, T]: of each token in its row, or in its document where documents are isolated.
+  std::span<const int32_t> positions;
   std::span<const int64_t> samples;  // [B], index in the data set, -1: an empty row
   int64_t valid_tokens = 0;          // targets that count
   int64_t first_sample = 0;          // step * B, never wrapped at an epoch
   int64_t step = 0;                  // from 0
 
-  // Rows [first, first + count) of tokens or targets: one micro-batch.
+  // Rows [first, first + count) of tokens, targets or positions: one micro-batch.
   std::span<const int32_t> token_rows(int64_t first, int64_t count) const {
-    return tokens.subspan(static_cast<size_t>(first * context),
-                          static_cast<size_t>(count * context));
+    return rows_of(tokens, first, count);
   }
   std::span<const int32_t> target_rows(int64_t first, int64_t count) const {
-    return targets.subspan(static_cast<size_t>(first * context),
-                           static_cast<size_t>(count * context));
+    return rows_of(targets, first, count);
+  }
+  std::span<const int32_t> position_rows(int64_t first, int64_t count) const {
+    return rows_of(positions, first, count);
+  }
+
+ private:
+  std::span<const int32_t> rows_of(std::span<const int32_t> all, int64_t first,
+                                   int64_t count) const {
+    return all.subspan(static_cast<size_t>(first * context), static_cast<size_t>(count * context));
   }
 };
 

@@ -127,7 +127,7 @@ TEST_P(Loader, NothingIsAllocatedAfterConstruction) {
   EXPECT_GT(sum, 0);
   int64_t slots = GetParam() ? 2 : 1;
   EXPECT_EQ(BatchLoader::memory_bytes(options(16, 8, true, GetParam())),
-            slots * (2 * 16 * 8 * 4 + 8 * 8));
+            slots * (3 * 16 * 8 * 4 + 8 * 8));
   EXPECT_GE(loader.total_wait_seconds(), loader.wait_seconds());
 }
 
@@ -208,7 +208,7 @@ TEST(Evaluation, ReadsTheSameFirstBatches) {
     }
   EXPECT_EQ(EvaluationReader(data, 4, 3, 2).batches(), 2);
   EXPECT_EQ(EvaluationReader(data, 4, 7, 2).batches(), 1);
-  EXPECT_EQ(EvaluationReader::memory_bytes(4, 3), 2 * 3 * 4 * 4 + 3 * 8);
+  EXPECT_EQ(EvaluationReader::memory_bytes(4, 3), 3 * 3 * 4 * 4 + 3 * 8);
   auto f = failure_of([&] { EvaluationReader(data, 29, 1, 1); });
   EXPECT_EQ(f.code, 2);
   EXPECT_TRUE(f.names("[data.validation] holds 29 tokens, model.context = 29 needs at least 30"));

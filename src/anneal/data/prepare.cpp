@@ -242,6 +242,10 @@ PreparedData prepare_data(const DataConfig& config, const PrepareOptions& option
     prepared.from_cache = true;
   }
   check_sizes(prepared, need.context);
+  if (config.isolate_documents) {
+    prepared.train.isolate_documents();
+    prepared.validation.isolate_documents();
+  }
   return prepared;
 }
 

@@ -69,8 +69,8 @@ void PreparedFiles::forget() const {
 
 void PreparedFiles::remember(const std::string& inputs) const {
   nlohmann::json files = nlohmann::json::object();
-  for (const auto& path :
-       {train(), sidecar_path(train()), validation(), sidecar_path(validation()), tokenizer()}) {
+  for (const auto& path : {train(), sidecar_path(train()), mask_path(train()), validation(),
+                           sidecar_path(validation()), mask_path(validation()), tokenizer()}) {
     FileState state;
     if (!state_of(path, state)) continue;
     files[path.filename().string()] = {

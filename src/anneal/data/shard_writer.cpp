@@ -28,18 +28,24 @@ void rename_over(const std::filesystem::path& from, const std::filesystem::path&
 }  // namespace
 
 struct ShardWriter::State {
-  std::filesystem::path bin, json, bin_tmp, json_tmp;
+  std::filesystem::path bin, json, mask, bin_tmp, json_tmp, mask_tmp;
   ShardInfo info;
-  std::optional<FileWriter> tokens, sidecar;
+  std::optional<FileWriter> tokens, sidecar, marks;
   std::vector<char> buffer;
-  std::string text;  // of the sidecar, not yet written
-  ContentHash hash;
+  std::string text;               // of the sidecar, not yet written
+  std::vector<char> mark_buffer;  // whole bytes, and the one that is being filled
+  ContentHash hash, mark_hash;
   bool finished = false;
 
   void flush_tokens() {
     hash.update(buffer.data(), buffer.size());
     tokens->write(buffer.data(), buffer.size());
     buffer.clear();
+  }
+  void flush_marks() {
+    mark_hash.update(mark_buffer.data(), mark_buffer.size());
+    marks->write(mark_buffer.data(), mark_buffer.size());
+    mark_buffer.clear();
   }
   void flush_text() {
     sidecar->write(text);
@@ -68,6 +74,8 @@ ShardWriter::ShardWriter(const std::filesystem::path& bin, int64_t vocab_size,
   s.json = sidecar_path(bin);
   s.bin_tmp = with_suffix(s.bin, ".tmp");
   s.json_tmp = with_suffix(s.json, ".tmp");
+  s.mask = mask_path(bin);
+  s.mask_tmp = with_suffix(s.mask, ".tmp");
   s.info.vocab_size = vocab_size;
   s.info.width = width_for(vocab_size);
   for (char c : tokenizer_hash)
@@ -86,6 +94,7 @@ ShardWriter::~ShardWriter() {
     std::error_code ignored;
     std::filesystem::remove(state_->bin_tmp, ignored);
     std::filesystem::remove(state_->json_tmp, ignored);
+    std::filesystem::remove(state_->mask_tmp, ignored);
   }
 }
 
@@ -97,7 +106,34 @@ void ShardWriter::begin_document() {
   if (s.text.size() >= kBufferBytes) s.flush_text();
 }
 
+void ShardWriter::append(std::span<const int32_t> tokens, std::span<const uint8_t> supervised) {
+  State& s = *state_;
+  ANNEAL_ASSERT(tokens.size() == supervised.size() && (s.marks || s.info.count == 0));
+  if (!s.marks) {
+    s.marks.emplace(s.mask_tmp);
+    s.info.supervised = 0;
+  }
+  for (size_t i = 0; i < supervised.size(); ++i) {
+    int64_t bit = (s.info.count + static_cast<int64_t>(i)) % 8;
+    if (bit == 0) {
+      if (s.mark_buffer.size() >= kBufferBytes) s.flush_marks();
+      s.mark_buffer.push_back(0);
+    }
+    if (!supervised[i]) continue;
+    s.mark_buffer.back() = static_cast<char>(s.mark_buffer.back() | 1 << bit);
+    ++s.info.supervised;
+  }
+  append_tokens(tokens);
+}
+
 void ShardWriter::append(std::span<const int32_t> tokens) {
+  ANNEAL_ASSERT(!state_->marks, "some tokens have a mark and some have none");
+  append_tokens(tokens);
+}
+
+void ShardWriter::set_packed(int64_t context) { state_->info.packed = context; }
+
+void ShardWriter::append_tokens(std::span<const int32_t> tokens) {
   if (state_->info.width == TokenWidth::u16)
     state_->append<uint16_t>(tokens);
   else
@@ -118,16 +154,30 @@ ShardInfo ShardWriter::finish() {
   s.info.checksum = s.hash.hex();
   s.text += str("],\n \"count\": ", s.info.count, ",\n ");
   if (s.info.text_bytes >= 0) s.text += str("\"text_bytes\": ", s.info.text_bytes, ",\n ");
+  if (s.info.packed > 0) s.text += str("\"packed\": ", s.info.packed, ",\n ");
+  if (s.marks) {
+    s.flush_marks();
+    s.info.mask_checksum = s.mark_hash.hex();
+    s.text += str("\"supervised\": ", s.info.supervised, ",\n \"mask_checksum\": \"",
+                  s.info.mask_checksum, "\",\n ");
+  }
   s.text += str("\"checksum\": \"", s.info.checksum, "\"}\n");
   s.flush_text();
   s.tokens->sync();
   s.sidecar->sync();
+  if (s.marks) s.marks->sync();
+  bool marked = s.marks.has_value();
   s.tokens.reset();
   s.sidecar.reset();
+  s.marks.reset();
   // An old sidecar must not describe the new tokens, nor a new one the old.
   std::error_code ignored;
   std::filesystem::remove(s.json, ignored);
   rename_over(s.bin_tmp, s.bin);
+  if (marked)
+    rename_over(s.mask_tmp, s.mask);
+  else
+    std::filesystem::remove(s.mask, ignored);
   rename_over(s.json_tmp, s.json);
   s.finished = true;
   auto folder = s.bin.parent_path();

@@ -38,9 +38,12 @@ class SidecarHandler : public nlohmann::json_sax<nlohmann::json> {
       info_.width = s == "uint16" ? TokenWidth::u16 : TokenWidth::u32;
       return true;
     }
-    if (field_ == "tokenizer_hash" || field_ == "checksum") {
+    for (auto [name, target] : {std::pair("tokenizer_hash", &info_.tokenizer_hash),
+                                std::pair("checksum", &info_.checksum),
+                                std::pair("mask_checksum", &info_.mask_checksum)}) {
+      if (field_ != name) continue;
       if (s.size() > 128) return fail(field_ + " is longer than 128 bytes");
-      (field_ == "checksum" ? info_.checksum : info_.tokenizer_hash) = s;
+      *target = s;
       return true;
     }
     return scalar("a string");
@@ -71,7 +74,7 @@ class SidecarHandler : public nlohmann::json_sax<nlohmann::json> {
     if (depth_ != 1) return true;
     field_ = k;
     for (const char* known : {"dtype", "count", "vocab_size", "tokenizer_hash", "document_offsets",
-                              "text_bytes", "checksum"}) {
+                              "text_bytes", "checksum", "supervised", "mask_checksum", "packed"}) {
       if (k != known) continue;
       if (has(known)) return fail(k + " stands twice");
       seen_.push_back(k);
@@ -114,6 +117,8 @@ class SidecarHandler : public nlohmann::json_sax<nlohmann::json> {
     if (depth_ == 1 && field_ == "count") return set(info_.count, n, 0, int64_t{1} << 60);
     if (depth_ == 1 && field_ == "vocab_size") return set(info_.vocab_size, n, 1, kMaxVocabulary);
     if (depth_ == 1 && field_ == "text_bytes") return set(info_.text_bytes, n, 0, int64_t{1} << 60);
+    if (depth_ == 1 && field_ == "supervised") return set(info_.supervised, n, 0, int64_t{1} << 60);
+    if (depth_ == 1 && field_ == "packed") return set(info_.packed, n, 1, int64_t{1} << 60);
     return scalar(std::to_string(n));
   }
 

@@ -40,6 +40,11 @@ std::filesystem::path sidecar_path(const std::filesystem::path& bin) {
   return path.replace_extension(".json");
 }
 
+std::filesystem::path mask_path(const std::filesystem::path& bin) {
+  auto path = bin;
+  return path.replace_extension(".mask");
+}
+
 TokenShard::TokenShard(const std::filesystem::path& bin, ShardInfo info)
     : path_(bin.string()), info_(std::move(info)), file_(bin) {}
 
@@ -53,6 +58,14 @@ TokenShard TokenShard::open(const std::filesystem::path& bin) {
     throw FormatError(str("[", bin.string(), "] is ", bytes, " bytes, but ", json.string(),
                           " says ", shard.info_.count, " tokens of ", name_of(shard.info_.width),
                           " = ", expected, " bytes (write the shard again)"),
+                      ExitCode::usage);
+  if (shard.info_.supervised < 0) return shard;
+  shard.mask_.emplace(mask_path(bin));
+  auto mask_bytes = static_cast<int64_t>(shard.mask_->bytes().size());
+  if (mask_bytes != (shard.info_.count + 7) / 8)
+    throw FormatError(str("[", mask_path(bin).string(), "] is ", mask_bytes, " bytes, expected ",
+                          (shard.info_.count + 7) / 8, ", a bit for each token of ", bin.string(),
+                          " (write the shard again)"),
                       ExitCode::usage);
   return shard;
 }
@@ -91,6 +104,20 @@ void TokenShard::read(int64_t begin, std::span<int32_t> out) const {
     return top;
   });
   if (highest >= info_.vocab_size) bad_token(begin, n);
+}
+
+void TokenShard::read_supervised(int64_t begin, std::span<uint8_t> out) const {
+  auto n = static_cast<int64_t>(out.size());
+  ANNEAL_ASSERT(begin >= 0 && n <= info_.count && begin <= info_.count - n);
+  if (!mask_) {
+    std::fill(out.begin(), out.end(), uint8_t{1});
+    return;
+  }
+  auto bits = mask_->bytes();
+  for (size_t i = 0; i < out.size(); ++i) {
+    auto at = static_cast<size_t>(begin) + i;
+    out[i] = static_cast<uint8_t>(static_cast<unsigned>(bits[at / 8]) >> (at % 8) & 1u);
+  }
 }
 
 void TokenShard::check_tokens(int64_t limit) const {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,11 +31,18 @@ struct ShardInfo {
   int64_t documents = 0;       // 0 when unknown
   int64_t text_bytes = -1;     // bytes of text that the tokens stand for; -1 when unknown
   std::string checksum;        // ContentHash of NAME.bin; "" when unknown
+  int64_t supervised = -1;     // tokens marked in NAME.mask; -1: there is none, all count
+  std::string mask_checksum;   // ContentHash of NAME.mask; "" when unknown
+  int64_t packed = 0;          // documents never cross a multiple of this; 0: they may
   bool operator==(const ShardInfo&) const = default;
 };
 
 // NAME.json of NAME.bin.
 std::filesystem::path sidecar_path(const std::filesystem::path& bin);
+
+// NAME.mask of NAME.bin: a bit for each token, from the lowest of each byte on, set where the token
+// counts in the loss when it is a target.
+std::filesystem::path mask_path(const std::filesystem::path& bin);
 
 // Parses the text of a sidecar. When `offsets` is given it receives where each document starts.
 // Throws FormatError (exit code 2) naming `where` unless: dtype, count and vocab_size are there,
@@ -62,6 +70,9 @@ class TokenShard {
   // position when one is not below the vocabulary size.
   void read(int64_t begin, std::span<int32_t> out) const;
 
+  // Whether each of tokens [begin, begin + out.size()) counts as a target: 1 or 0.
+  void read_supervised(int64_t begin, std::span<uint8_t> out) const;
+
   // One pass over the first `limit` tokens (all, when negative); throws as read() does.
   void check_tokens(int64_t limit = -1) const;
 
@@ -75,6 +86,7 @@ class TokenShard {
   std::string path_;
   ShardInfo info_;
   MappedFile file_;
+  std::optional<MappedFile> mask_;
 };
 
 }  // namespace anneal

@@ -36,7 +36,8 @@ void build_loss(Module& module, const std::string& name, const ModelConfig& c,
     AttentionAttrs attrs = attention_attrs(c);
     if (training) attrs.dropout = c.attention_dropout_rate();
     if (attrs.dropout > 0) attrs.key = hash64(builder.scope() + "/weights", options.seed);
-    return attention(builder, qkv, attrs, in.first_sample);
+    return attention(builder, qkv, attrs, in.first_sample,
+                     options.isolate_documents ? in.positions : Value{});
   };
   Value x = transformer(b, c, in);  // [B,T,C]
   Value weight = head_weight(b, c);

@@ -30,7 +30,8 @@ Module build_module(const RunConfig& config, const EngineOptions& options) {
                                              .generate = options.generate,
                                              .seed = static_cast<uint64_t>(config.train.seed),
                                              .label_smoothing = config.train.label_smoothing,
-                                             .z_loss = config.train.z_loss});
+                                             .z_loss = config.train.z_loss,
+                                             .isolate_documents = config.data.isolate_documents});
 }
 
 PassOptions pass_options(const RunConfig& config) {
@@ -48,29 +49,24 @@ double learning_rate(const RunConfig& config, int64_t step) {
 }
 
 Engine::Engine(const RunConfig& config, const EngineOptions& options, CpuTarget& target)
-    : Engine(
-          config, options,
-          compile(build_module(config, options), pass_options(config), target, options.observe)) {}
+    : Engine(config, compile(build_module(config, options), pass_options(config), target,
+                             options.observe)) {}
 
-Engine::Engine(const RunConfig& config, const EngineOptions& options, Session session)
+Engine::Engine(const RunConfig& config, Session session)
     : config_(config),
       session_(std::move(session)),
       stepper_(session_, config.optimizer,
                {.clip = config.train.clip,
                 .clip_value = config.train.clip_value,
                 .loss_scale = config.train.loss_scale,
-                .loss_scale_interval = config.train.loss_scale_interval}),
-      sequence_(options.sequence > 0 ? options.sequence : config.model.context) {
-  for (int64_t row = 0; row < config.train.micro_batch; ++row)
-    for (int64_t t = 0; t < sequence_; ++t) positions_.push_back(static_cast<int32_t>(t));
-}
+                .loss_scale_interval = config.train.loss_scale_interval}) {}
 
 void Engine::fill(Executable& program, const Batch& batch, int64_t first_row, double inv_valid) {
   int64_t rows = config_.train.micro_batch;
   copy_to(batch.token_rows(first_row, rows), program.input("tokens"));
   copy_to(batch.target_rows(first_row, rows), program.input("targets"));
   if (program.has_input("positions"))
-    copy_to(std::span<const int32_t>(positions_), program.input("positions"));
+    copy_to(batch.position_rows(first_row, rows), program.input("positions"));
   set_scalar(program, "inv_valid", static_cast<float>(inv_valid));
   set_scalar(program, "first_sample", batch.first_sample + first_row);
 }

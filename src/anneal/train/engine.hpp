@@ -42,8 +42,8 @@ class Engine {
  public:
   // The config is resolved (vocabulary size, shards). The target must outlive the engine.
   Engine(const RunConfig& config, const EngineOptions& options, CpuTarget& target);
-  // With a session that was compiled elsewhere from build_module(config, options).
-  Engine(const RunConfig& config, const EngineOptions& options, Session session);
+  // With a session that was compiled elsewhere, from build_module(config, …).
+  Engine(const RunConfig& config, Session session);
 
   // The stepper refers to the session in here.
   Engine(const Engine&) = delete;
@@ -67,8 +67,6 @@ class Engine {
   RunConfig config_;
   Session session_;
   Stepper stepper_;
-  int64_t sequence_;
-  std::vector<int32_t> positions_;  // [micro_batch, T]
 };
 
 }  // namespace anneal

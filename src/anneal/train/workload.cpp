@@ -54,6 +54,7 @@ WorkloadData::WorkloadData(RunConfig config, int64_t steps) {
                         config.model.vocab_size, static_cast<uint64_t>(config.train.seed));
     config.data.train = {bin.string()};
     config.data.dtype = "uint32";
+    config.data.isolate_documents = false;  // there is one
   }
   prepared_.emplace(
       prepare_data(config.data, {.directory = directory_.path() / "data",
