@@ -47,7 +47,7 @@ Session compile_damaged(const RunConfig& config, const EngineOptions& options,
                         const Mutation& mutation, CpuTarget& target, Described* described) {
   Module module = build_module(config, options);
   Plan plan;
-  PassOptions pass = pass_options(config);
+  PassOptions pass = pass_options(config, module);
   PassContext context{pass, target, plan};
   for (const Pass& each : pipeline()) {
     if (each.name != "differentiate") {
@@ -71,7 +71,7 @@ Session compile_damaged(const RunConfig& config, const EngineOptions& options,
 
 int64_t forward_nodes(const RunConfig& config, const EngineOptions& options) {
   Module module = build_module(config, options);
-  PassOptions pass = pass_options(config);
+  PassOptions pass = pass_options(config, module);
   CpuTarget target;
   Plan plan;
   PassContext context{pass, target, plan};

@@ -57,7 +57,7 @@ TEST(StepCost, CountsTheModelsProducts) {
   RunConfig config = measured_config("gpt2");
   CpuTarget target;
   Module module = build_module(config, {.evaluate = false});
-  run_passes(module, pass_options(config), target);
+  run_passes(module, pass_options(config, module), target);
   double tokens = static_cast<double>(config.train.batch * config.model.context);
   double w = static_cast<double>(config.model.width), t = static_cast<double>(config.model.context);
   double layer = w * 3 * w + w * w + 2 * w * static_cast<double>(config.model.hidden);
@@ -69,7 +69,7 @@ TEST(StepCost, CountsTheModelsProducts) {
   // Recomputing is work, but not the model's.
   config.train.recompute = "block";
   Module again = build_module(config, {.evaluate = false});
-  run_passes(again, pass_options(config), target);
+  run_passes(again, pass_options(config, again), target);
   EXPECT_EQ(cost_of_step(again, config).model_flops, cost_of_step(module, config).model_flops);
   EXPECT_GT(cost_of_step(again, config).flops, cost_of_step(module, config).flops);
 }
@@ -79,7 +79,7 @@ TEST_P(Measured, EveryKernelOfAStep) {
   auto list = measure_kernels(config, rates());
   CpuTarget target;
   Module module = build_module(config, {.evaluate = false});
-  run_passes(module, pass_options(config), target);
+  run_passes(module, pass_options(config, module), target);
   int64_t nodes = 0, calls = 0;
   for (const StepProgram& p : programs_of_step(module, config))
     nodes += p.runs * static_cast<int64_t>(module.programs.at(p.name).order.size());

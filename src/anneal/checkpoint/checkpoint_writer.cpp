@@ -35,7 +35,7 @@ int64_t size_of(const CheckpointContent& content) {
 }
 
 void check_names(const CheckpointContent& content) {
-  std::set<std::string_view> names = {model_file_name, state_file_name, manifest_file_name};
+  std::set<std::string_view> names = {content.model_name, state_file_name, manifest_file_name};
   for (const auto& [name, text] : content.files) {
     ANNEAL_ASSERT(is_name_inside(name), "not a file of a checkpoint: ", name);
     ANNEAL_ASSERT(names.insert(name).second, "two files named ", name);
@@ -131,7 +131,7 @@ void CheckpointWriter::write_files(const CheckpointContent& content, Job& job) {
   auto record = [&](std::string_view name, int64_t bytes) {
     job.manifest.files.push_back({std::string(name), bytes, {}});
   };
-  record(model_file_name, write_safetensors(create(model_file_name), content.model));
+  record(content.model_name, write_safetensors(create(content.model_name), content.model));
   record(state_file_name, write_safetensors(create(state_file_name), content.state));
   for (const auto& [name, text] : content.files) {
     FileWriter(create(name)).write(text);

@@ -17,7 +17,8 @@ namespace anneal {
 // Everything that a checkpoint holds. The tensors are only looked at inside save().
 struct CheckpointContent {
   int64_t step = 0;
-  std::vector<TensorView> model;  // model.safetensors
+  std::string model_name = "model.safetensors";
+  std::vector<TensorView> model;  // the file of that name
   std::vector<TensorView> state;  // anneal_state/state.safetensors
   // Name relative to the checkpoint's folder and text: config.json, anneal_state/run.json, …
   std::vector<std::pair<std::string, std::string>> files;

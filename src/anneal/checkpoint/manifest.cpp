@@ -6,6 +6,7 @@
 
 #include "anneal/base/error.hpp"
 #include "anneal/base/hash.hpp"
+#include "anneal/checkpoint/adapter_config.hpp"
 
 namespace anneal {
 namespace {
@@ -83,9 +84,9 @@ Manifest parse_manifest(std::string_view text, const std::string& where) {
                        [&](const auto& file) { return file.name == name; });
   };
   check_files(manifest.files, where);
-  if (!lists(model_file_name) || !lists(state_file_name))
-    throw FormatError(
-        str("[", where, "] does not list ", model_file_name, " and ", state_file_name));
+  if (!(lists(model_file_name) || lists(adapter_file_name)) || !lists(state_file_name))
+    throw FormatError(str("[", where, "] does not list ", model_file_name, " or ",
+                          adapter_file_name, ", and ", state_file_name));
   return manifest;
 }
 

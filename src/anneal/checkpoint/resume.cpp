@@ -6,6 +6,7 @@
 #include "anneal/base/error.hpp"
 #include "anneal/base/file.hpp"
 #include "anneal/base/log.hpp"
+#include "anneal/checkpoint/adapter_config.hpp"
 #include "anneal/checkpoint/folders.hpp"
 #include "anneal/checkpoint/manifest.hpp"
 #include "anneal/checkpoint/model_weights.hpp"
@@ -112,6 +113,10 @@ std::string CheckpointReader::text(std::string_view name) const {
   return read_file(dir_ / name, max_text_bytes);
 }
 
+bool holds_adapters(const fs::path& dir) {
+  return is_file(dir / adapter_config_name) && is_file(dir / adapter_file_name);
+}
+
 fs::path resolve_model_directory(const fs::path& path) {
   constexpr auto expected =
       "expected a run's folder, a checkpoint or a Hugging Face model directory";
@@ -120,8 +125,9 @@ fs::path resolve_model_directory(const fs::path& path) {
     throw UsageError(str("[", path.string(), "] ",
                          fs::exists(path, ignored) ? "is not a folder" : "is not there", ": ",
                          expected));
-  if (is_file(path / "config.json") &&
-      (is_file(path / model_file_name) || is_file(path / weight_index_name))) {
+  bool model = is_file(path / "config.json") &&
+               (is_file(path / model_file_name) || is_file(path / weight_index_name));
+  if (model || holds_adapters(path)) {
     if (is_file(path / manifest_file_name))
       if (auto problem = verify_checkpoint(path); !problem.empty()) throw UsageError(problem);
     return path;

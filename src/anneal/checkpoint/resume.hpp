@@ -51,9 +51,13 @@ class CheckpointReader {
   std::filesystem::path dir_;
 };
 
+// Whether `dir` has adapters of a model, as PEFT lays them out, rather than a model.
+bool holds_adapters(const std::filesystem::path& dir);
+
 // The model directory that the user means by `path`: a run folder or its checkpoints/ (the newest
-// valid checkpoint in it), a checkpoint (verified) or any directory with config.json and
-// model.safetensors or its index. Throws UsageError saying what was found instead.
+// valid checkpoint in it), a checkpoint (verified), any directory with config.json and
+// model.safetensors or its index, or a folder of PEFT's adapters. Throws UsageError saying what was
+// found instead.
 std::filesystem::path resolve_model_directory(const std::filesystem::path& path);
 
 }  // namespace anneal

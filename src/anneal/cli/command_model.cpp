@@ -1,10 +1,13 @@
 #include <filesystem>
 #include <memory>
+#include <optional>
 
+#include "anneal/base/file.hpp"
 #include "anneal/base/log.hpp"
 #include "anneal/checkpoint/gguf_convert.hpp"
 #include "anneal/cli/command.hpp"
 #include "anneal/data/tokenizer.hpp"
+#include "anneal/train/loaded_model.hpp"
 
 namespace anneal {
 namespace {
@@ -47,16 +50,60 @@ ExitCode import(const ImportArguments& a) {
 
 struct ExportArguments {
   std::string model, out;
-  std::string format = "gguf", type = "f16";
+  std::string format = "gguf", type;
+  bool merge = false;
 };
 
+// Writes the model with its weights in FP32, adapters merged into them, as a new directory.
+void export_directory(const std::string& model, const fs::path& out) {
+  std::error_code error;
+  if (fs::exists(out) && !(fs::is_directory(out) && fs::is_empty(out, error)))
+    throw UsageError(str("[--out] ", out.string(), " is there already (name a new folder)"));
+  auto loaded = load_model(model, {.evaluate = true});
+  const ModelDirectory& directory = loaded->directory;
+  Session& session = loaded->engine->session();
+  if (directory.adapter) merge_adapters(session, directory.config, directory.adapter->lora);
+  fs::path temporary = out;
+  temporary += ".tmp";
+  fs::remove_all(temporary);
+  fs::create_directories(temporary);
+  write_safetensors(temporary / "model.safetensors", model_tensors(session, directory.config));
+  for (const auto& [name, text] :
+       model_directory_files(directory.config, directory.tokenizer.get(), &directory))
+    write_file_atomically(temporary / name, text);
+  sync_path(temporary);
+  fs::remove(out, error);
+  fs::rename(temporary, out, error);
+  if (error) throw Error(str("[", out.string(), "] cannot write: ", error.message()));
+}
+
 ExitCode run_export(const ExportArguments& a) {
-  if (a.format != "gguf") throw UsageError(str("[--format] expected gguf, got ", a.format));
-  const GgufTypeInfo* type = find_gguf_type(a.type);
+  bool gguf = a.format == "gguf";
+  if (!gguf && a.format != "hf")
+    throw UsageError(str("[--format] expected gguf or hf, got ", a.format));
+  bool adapters = holds_adapters(resolve_model_directory(a.model));
+  if (adapters && !a.merge)
+    throw UsageError(str("[--model] ", a.model,
+                         " holds adapters of a model (add --merge to write the model with the "
+                         "adapters in its weights)"));
+  if (!gguf) {
+    if (!a.type.empty())
+      throw UsageError("[--type] is for gguf: a Hugging Face directory gets weights in f32");
+    export_directory(a.model, a.out);
+    log_info(str("wrote ", a.out));
+    return ExitCode::ok;
+  }
+  std::optional<TemporaryDirectory> merged;
+  std::string model = a.model;
+  if (adapters) {
+    model = (merged.emplace().path() / "model").string();
+    export_directory(a.model, model);
+  }
+  const GgufTypeInfo* type = find_gguf_type(a.type.empty() ? "f16" : a.type);
   bool known = type && (type->type == GgufType::f32 || type->type == GgufType::f16 ||
                         type->type == GgufType::bf16 || type->type == GgufType::q8_0);
   if (!known) throw UsageError(str("[--type] expected f32, f16, bf16 or q8_0, got ", a.type));
-  log_report(a.out, export_gguf(a.model, a.out, type->type));
+  log_report(a.out, export_gguf(model, a.out, type->type));
   return ExitCode::ok;
 }
 
@@ -77,15 +124,17 @@ Command model_import_command() {
 
 Command model_export_command() {
   return {.name = "model export",
-          .summary = "Write a model as a GGUF file, for llama.cpp",
+          .summary = "Write a model as a GGUF file, for llama.cpp, or a Hugging Face directory",
           .example = "model export --model runs/demo --out demo.gguf --type q8_0",
           .setup = [](Arguments& a) {
             auto e = std::make_shared<ExportArguments>();
             a.option("--model", "DIR", e->model, "A model directory, a checkpoint or a run folder",
                      true);
-            a.option("--out", "FILE", e->out, "The file to write", true);
-            a.option("--format", "NAME", e->format, "gguf");
-            a.option("--type", "TYPE", e->type, "Of matrices: f32, f16, bf16 or q8_0");
+            a.option("--out", "PATH", e->out, "The file or directory to write", true);
+            a.option("--format", "NAME", e->format, "gguf, or hf for a Hugging Face directory");
+            a.option("--type", "TYPE", e->type,
+                     "Of matrices in a GGUF file: f32, f16, bf16 or q8_0; f16 unless given");
+            a.flag("--merge", e->merge, "Write the adapters of the model into its weights");
             return [e] { return run_export(*e); };
           }};
 }

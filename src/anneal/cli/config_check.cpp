@@ -96,6 +96,13 @@ void check_architecture(const LoadedConfig& loaded) {
            "lower model.layers, model.width or model.hidden");
 }
 
+void check_lora(const LoadedConfig& loaded) {
+  const auto& c = loaded.config;
+  if (c.lora.rank > 0 && c.model.init.empty())
+    refuse(loaded, "lora.rank", "adapters belong to a trained model, and model.init names none",
+           "set model.init to its directory, or lora.rank to 0");
+}
+
 void check_data_keys(const LoadedConfig& loaded, DataRule rule) {
   const auto& c = loaded.config;
   bool without_data = rule == DataRule::optional && !loaded.is_set("data.train");
@@ -248,6 +255,7 @@ void check_config(const LoadedConfig& loaded, DataRule data) {
   check_name(loaded);
   // With model.init, the architecture is still to be taken over: see adopt_architecture.
   if (loaded.config.model.init.empty()) check_architecture(loaded);
+  check_lora(loaded);
   check_data_keys(loaded, data);
   check_batch(loaded);
   check_dropout(loaded);

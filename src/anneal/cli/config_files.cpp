@@ -29,6 +29,11 @@ fs::path init_directory(const LoadedConfig& loaded) {
 void take_over_init(LoadedConfig& loaded) {
   if (loaded.config.model.init.empty()) return;
   auto directory = init_directory(loaded);
+  if (holds_adapters(directory))
+    throw UsageError(str("[", loaded.at("model.init"), "] ", directory.string(),
+                         " holds adapters, not a model (merge them first: anneal model export "
+                         "--merge --format hf --model ",
+                         directory.string(), " --out DIR)"));
   auto file = directory / "config.json";
   adopt_architecture(loaded,
                      model_config_from_hf(read_file(file, largest_model_config), file.string()));

@@ -169,7 +169,7 @@ void print_plan(const LoadedConfig& loaded, const PlanReportOptions& options) {
   }
   CpuTarget target;
   Module module = build_module(config, engine);
-  Plan plan = run_passes(module, pass_options(config), target,
+  Plan plan = run_passes(module, pass_options(config, module), target,
                          [&](const Pass& pass, const Module& m, double seconds) {
                            if (pass.name != options.print_after) return;
                            std::cout << "# after " << pass.name << ", " << seconds * 1e3 << " ms\n";

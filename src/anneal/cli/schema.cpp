@@ -26,6 +26,8 @@ Field rope_scaling(RunConfig& config) {
 template <auto Member>
 constexpr auto model = &in<&RunConfig::model, Member>;
 template <auto Member>
+constexpr auto lora = &in<&RunConfig::lora, Member>;
+template <auto Member>
 constexpr auto data = &in<&RunConfig::data, Member>;
 template <auto Member>
 constexpr auto train = &in<&RunConfig::train, Member>;
@@ -58,6 +60,7 @@ constexpr double most_tokens = 1 << 20;
 constexpr double widest = 1 << 20;
 
 using M = ModelConfig;
+using L = LoraConfig;
 using D = DataConfig;
 using T = TrainConfig;
 using O = OptimizerConfig;
@@ -66,6 +69,7 @@ using S = ScheduleConfig;
 constexpr Section sections[] = {
     {"", "Above all sections."},
     {"model", "The network."},
+    {"lora", "Low-rank adapters, trained in place of the weights."},
     {"data", "What it is trained on. Paths are relative to the working directory."},
     {"train", "The loop."},
     {"optimizer", "The update rule."},
@@ -222,6 +226,35 @@ const std::vector<Key>& keys() {
        .name = "init",
        .field = model<&M::init>,
        .doc = "Hugging Face model directory to start from; empty: random initial weights",
+       .unit = "",
+       .fixed_on_resume = true},
+
+      {.section = "lora",
+       .name = "rank",
+       .field = lora<&L::rank>,
+       .doc = "rank of the adapters; all other parameters are frozen; 0: off. Needs model.init",
+       .unit = "",
+       .range = between(0, 65536),
+       .fixed_on_resume = true},
+      {.section = "lora",
+       .name = "alpha",
+       .field = lora<&L::alpha>,
+       .doc = "what an adapter adds is multiplied by alpha / rank",
+       .unit = "",
+       .range = above(0),
+       .fixed_on_resume = true},
+      {.section = "lora",
+       .name = "dropout",
+       .field = lora<&L::dropout>,
+       .doc = "probability with which an element of an adapter's input is dropped in training",
+       .unit = "",
+       .range = below_one(),
+       .fixed_on_resume = true},
+      {.section = "lora",
+       .name = "targets",
+       .field = lora<&L::targets>,
+       .doc = "linear layers to adapt, by their names in Hugging Face's model, such as q_proj; "
+              "empty: all of the blocks",
        .unit = "",
        .fixed_on_resume = true},
 

@@ -57,6 +57,13 @@ int64_t Module::parameter_elements() const {
   return n;
 }
 
+int64_t Module::trainable_elements() const {
+  int64_t n = 0;
+  for (int32_t i : parameters())
+    if (persistent(i).trainable) n += persistent(i).type.shape.elements();
+  return n;
+}
+
 std::string layer_of(std::string_view scope) {
   size_t first = scope.find('.');
   if (first == std::string_view::npos) return std::string(scope);

@@ -32,8 +32,8 @@ bool is_hidden_matrix(Role role);
 bool is_of_norm(Role role);
 
 struct Init {
-  enum class Kind : uint8_t { zeros, ones, normal } kind = Kind::zeros;
-  double scale = 0;  // standard deviation
+  enum class Kind : uint8_t { zeros, ones, normal, uniform } kind = Kind::zeros;
+  double scale = 0;  // standard deviation; of uniform, the largest size
   bool operator==(const Init&) const = default;
 };
 
@@ -45,7 +45,7 @@ struct Persistent {
   Role role = Role::none;
   Init init{};
   bool trainable = true;
-  int32_t of = -1;  // the parameter that this gradient, moment or copy belongs to
+  int32_t of = -1;  // the parameter that this gradient, moment, copy or adapter belongs to
   // The model states that this parameter's gradient may vanish (a key bias under softmax).
   bool gradient_may_vanish = false;
 };
@@ -65,6 +65,7 @@ class Module {
   int32_t companion(int32_t parameter, PersistentKind kind, std::string_view suffix = "") const;
   std::vector<int32_t> parameters() const;
   int64_t parameter_elements() const;
+  int64_t trainable_elements() const;
 };
 
 // The part of a scope that names a layer: "h.3" of "h.3.attn.qkv", else its first component.

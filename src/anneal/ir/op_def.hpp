@@ -117,6 +117,13 @@ struct Subsumes {
   int outputs = 0;
 };
 
+// Output 0 is linear in input `x`, row by row, and input `weight` is its matrix: what a low-rank
+// adapter of that weight reads, and what it adds to.
+struct LinearIn {
+  int x = -1;
+  int weight = -1;
+};
+
 // Inputs and outputs beyond the 32nd have no bit, hence none of the properties that bits state.
 inline constexpr uint32_t bit(int i) { return i < 32 ? 1u << i : 0; }
 inline constexpr uint32_t all_bits = ~0u;
@@ -164,6 +171,7 @@ struct OpDef {
   std::span<const AccumulateInto> accumulate{};
   std::span<const AbsorbsSum> absorbs{};
   Subsumes subsumes{};
+  LinearIn linear{};
 };
 
 Cost cost_of(const OpDef& op, const OpCall& call);

@@ -98,8 +98,11 @@ std::vector<HfTensor> hf_tensors(const Module& module, const ModelConfig& config
   auto tensors = map.take();
   int64_t covered = 0;
   for (const auto& t : tensors) covered += t.shape.elements();
-  ANNEAL_ASSERT(covered == module.parameter_elements(), "the name map covers ", covered, " of ",
-                module.parameter_elements(), " elements");
+  int64_t elements = 0;
+  for (int32_t p : module.parameters())
+    if (module.persistent(p).of < 0) elements += module.persistent(p).type.shape.elements();
+  ANNEAL_ASSERT(covered == elements, "the name map covers ", covered, " of ", elements,
+                " elements");
   return tensors;
 }
 

@@ -18,7 +18,7 @@ struct HfTensor {
 };
 
 // All tensors of the model's directory, in the order of the model. Every element of every parameter
-// is in exactly one.
+// is in exactly one, adapters aside.
 std::vector<HfTensor> hf_tensors(const Module& module, const ModelConfig& config);
 
 }  // namespace anneal

@@ -8,6 +8,8 @@
 #include "anneal/ops/cast/cpu.hpp"
 #include "anneal/ops/collective/collective.hpp"
 #include "anneal/ops/collective/cpu.hpp"
+#include "anneal/ops/columns/columns.hpp"
+#include "anneal/ops/columns/cpu.hpp"
 #include "anneal/ops/constant/constant.hpp"
 #include "anneal/ops/constant/cpu.hpp"
 #include "anneal/ops/dropout/cpu.hpp"
@@ -55,10 +57,13 @@ const OpEntry table[] = {
     {embedding_op, make_embedding_kernel},
     {embedding_grad_op, make_embedding_grad_kernel},
     {take_row_op, make_take_row_kernel},
+    {take_columns_op, make_take_columns_kernel},
+    {add_columns_op, make_add_columns_kernel},
     {swiglu_op, make_swiglu_kernel},
     {swiglu_grad_op, make_swiglu_grad_kernel},
     {head_loss_op, make_head_loss_kernel},
-    {head_loss_grad_op, make_head_loss_grad_kernel},
+    {head_loss_grad_op, make_head_loss_kernel},
+    {head_loss_input_grad_op, make_head_loss_kernel},
     {sum_squares_op, make_sum_squares_kernel},
     {grad_norm_op, make_grad_norm_kernel},
     {cast_op, make_cast_kernel},

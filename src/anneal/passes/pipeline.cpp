@@ -10,6 +10,7 @@ namespace {
 // sequence sharding, gathering of sharded parameters, pipeline stages); the reduction of gradients
 // over ranks belongs to `accumulate`.
 constexpr Pass passes[] = {
+    {"adapt", adapt},
     {"simplify", simplify},
     {"expand", expand},
     {"differentiate", differentiate},

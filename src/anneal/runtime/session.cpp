@@ -26,6 +26,9 @@ void fill(const Persistent& p, const TensorRef& tensor, uint64_t seed) {
         values[0] = drawn[0] * scale;
         values[1] = drawn[1] * scale;
       }
+      if (p.init.kind == Init::Kind::uniform)
+        for (size_t k = 0; k < 2; ++k)
+          values[k] = (2 * static_cast<double>(uniform_float(words[k])) - 1) * scale;
       for (int64_t k = 0; k < 2 && 2 * pair + k < n; ++k)
         out[static_cast<size_t>(2 * pair + k)] = static_cast<float>(values[k]);
     }

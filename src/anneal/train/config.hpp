@@ -4,6 +4,7 @@
 #include <string>
 
 #include "anneal/data/config.hpp"
+#include "anneal/model/adapters.hpp"
 #include "anneal/model/config.hpp"
 #include "anneal/optim/config.hpp"
 
@@ -51,6 +52,7 @@ struct MonitorConfig {
 struct RunConfig {
   std::string name = "run";
   ModelConfig model;
+  LoraConfig lora;
   DataConfig data;
   TrainConfig train;
   OptimizerConfig optimizer;

@@ -18,6 +18,26 @@ void copy_to(std::span<const T> from, const TensorRef& to) {
   std::copy(from.begin(), from.end(), out.begin());
 }
 
+std::vector<Adapter> adapters_of(const RunConfig& config, const Module& module) {
+  std::vector<Adapter> adapters;
+  if (config.lora.rank == 0) return adapters;
+  for (const AdapterPlace& place : adapter_places(module, config.model, config.lora.targets))
+    adapters.push_back({.weight = module.persistent(place.weight).name,
+                        .scope = place.scope,
+                        .first = place.first,
+                        .features = place.features,
+                        .rank = config.lora.rank,
+                        .scale = config.lora.scale(),
+                        .dropout = config.lora.dropout});
+  return adapters;
+}
+
+Session compile_engine(const RunConfig& config, const EngineOptions& options, CpuTarget& target) {
+  Module module = build_module(config, options);
+  PassOptions pass = pass_options(config, module);
+  return compile(std::move(module), pass, target, options.observe);
+}
+
 }  // namespace
 
 double EvaluationResult::perplexity() const { return std::exp(loss); }
@@ -34,11 +54,13 @@ Module build_module(const RunConfig& config, const EngineOptions& options) {
                                              .isolate_documents = config.data.isolate_documents});
 }
 
-PassOptions pass_options(const RunConfig& config) {
+PassOptions pass_options(const RunConfig& config, const Module& module) {
   return {.precision = config.train.precision,
           .recompute = config.train.recompute,
           .optimizer = config.optimizer,
           .clip_value = config.train.clip_value > 0,
+          .adapters = adapters_of(config, module),
+          .seed = static_cast<uint64_t>(config.train.seed),
           .shards = std::max<int64_t>(1, config.parallel.shards),
           .fuse = config.train.fuse};
 }
@@ -49,8 +71,7 @@ double learning_rate(const RunConfig& config, int64_t step) {
 }
 
 Engine::Engine(const RunConfig& config, const EngineOptions& options, CpuTarget& target)
-    : Engine(config, compile(build_module(config, options), pass_options(config), target,
-                             options.observe)) {}
+    : Engine(config, compile_engine(config, options, target)) {}
 
 Engine::Engine(const RunConfig& config, Session session)
     : config_(config),

@@ -24,8 +24,8 @@ struct EngineOptions {
 
 // The module of a config before any pass.
 Module build_module(const RunConfig& config, const EngineOptions& options);
-// What a config asks of the passes.
-PassOptions pass_options(const RunConfig& config);
+// What a config asks of the passes over its module.
+PassOptions pass_options(const RunConfig& config, const Module& module);
 
 // The learning rate of the update that follows `step` finished ones of a run.
 double learning_rate(const RunConfig& config, int64_t step);

@@ -98,7 +98,7 @@ std::vector<KernelMeasurement> measure_kernels(const RunConfig& config, const Ma
   check_fits(config.model);
   CpuTarget target;
   Module module = build_module(config, {.evaluate = false});
-  Plan plan = run_passes(module, pass_options(config), target);
+  Plan plan = run_passes(module, pass_options(config, module), target);
   int64_t limit = std::min(config.model.vocab_size, config.model.context);
   bool cached = stays_in_cache(plan.arena_bytes);
 

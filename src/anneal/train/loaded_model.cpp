@@ -8,12 +8,16 @@ std::unique_ptr<LoadedModel> load_model(const std::filesystem::path& path,
   model->directory = open_model_directory(path);
   RunConfig config;
   config.model = model->directory.config;
+  if (model->directory.adapter) config.lora = model->directory.adapter->lora;
   config.train.micro_batch = config.train.batch = options.micro_batch;
   model->engine = std::make_unique<Engine>(
       config,
       EngineOptions{.train = false, .evaluate = options.evaluate, .generate = options.generate},
       model->target);
-  load_model_tensors(model->engine->session(), config.model, ModelWeights(model->directory.path));
+  load_model_tensors(model->engine->session(), config.model, ModelWeights(model->directory.base));
+  if (model->directory.adapter)
+    load_adapter_tensors(model->engine->session(), config.model, config.lora,
+                         SafetensorsFile(model->directory.path / adapter_file_name));
   return model;
 }
 

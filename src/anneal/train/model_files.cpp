@@ -1,8 +1,10 @@
 #include "anneal/train/model_files.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "anneal/checkpoint/hf_config.hpp"
+#include "anneal/device/cpu/parallel.hpp"
 #include "anneal/model/hf_names.hpp"
 
 namespace anneal {
@@ -67,6 +69,59 @@ void load_model_tensors(Session& session, const ModelConfig& config, const Model
   session.refresh();
 }
 
+std::vector<TensorView> adapter_tensors(const Session& session, const ModelConfig& config,
+                                        const LoraConfig& lora) {
+  std::vector<TensorView> views;
+  for (const HfTensor& t : peft_tensors(session.module(), config, lora.targets)) {
+    TensorRef parameter = session.persistent(t.parameter);
+    views.push_back({t.name, parameter.type.dtype, t.shape, parameter.data});
+  }
+  return views;
+}
+
+void load_adapter_tensors(Session& session, const ModelConfig& config, const LoraConfig& lora,
+                          const SafetensorsFile& file) {
+  auto tensors = peft_tensors(session.module(), config, lora.targets);
+  expect_same_names(file, tensors);
+  for (const HfTensor& t : tensors) {
+    file.expect_shape(t.name, t.shape);
+    file.read_as_f32(t.name, session.persistent(t.parameter).as<float>().data());
+  }
+  session.refresh();
+}
+
+void merge_adapters(Session& session, const ModelConfig& config, const LoraConfig& lora) {
+  const Module& module = session.module();
+  for (const AdapterPlace& place : adapter_places(module, config, lora.targets)) {
+    auto down = session.persistent(place.scope + ".lora_A").as<float>();  // [rank, in]
+    auto up = session.persistent(place.scope + ".lora_B").as<float>();    // [features, rank]
+    auto weight = session.persistent(place.weight).as<float>();
+    int64_t in = std::ssize(down) / lora.rank;
+    // Where element (feature, input) of the adapted part lies.
+    bool in_out = config.gpt2();
+    int64_t feature_step = in_out ? 1 : in, input_step = in_out ? place.features : 1;
+    int64_t first = in_out ? place.first : place.first * in;
+    parallel_ranges(place.features, 16, [&](int64_t begin, int64_t end) {
+      std::vector<double> sums(static_cast<size_t>(in));
+      for (int64_t f = begin; f < end; ++f) {
+        std::fill(sums.begin(), sums.end(), 0.0);
+        for (int64_t r = 0; r < lora.rank; ++r) {
+          double b = lora.scale() * static_cast<double>(up[static_cast<size_t>(f * lora.rank + r)]);
+          const float* a = down.data() + r * in;
+          for (int64_t i = 0; i < in; ++i)
+            sums[static_cast<size_t>(i)] += b * static_cast<double>(a[i]);
+        }
+        for (int64_t i = 0; i < in; ++i) {
+          float& w = weight[static_cast<size_t>(first + f * feature_step + i * input_step)];
+          w = static_cast<float>(static_cast<double>(w) + sums[static_cast<size_t>(i)]);
+        }
+      }
+    });
+    std::fill(up.begin(), up.end(), 0.0f);
+  }
+  session.refresh();
+}
+
 void load_state_tensors(Session& session, const SafetensorsFile& file) {
   auto views = state_tensors(session);
   expect_same_names(file, views);
@@ -76,37 +131,42 @@ void load_state_tensors(Session& session, const SafetensorsFile& file) {
   }
 }
 
-std::vector<std::pair<std::string, std::string>> model_directory_files(const ModelConfig& config,
-                                                                       const Tokenizer* tokenizer) {
-  HfTokenIds ids = token_ids(tokenizer);
-  std::vector<std::pair<std::string, std::string>> files = {
-      {"config.json", hf_config_json(config, ids)},
-      {"generation_config.json", generation_config_json(ids)}};
-  if (tokenizer) {
-    auto end = tokenizer->end_of_text();
-    files.emplace_back("tokenizer.json", tokenizer->to_json());
-    files.emplace_back(
-        "tokenizer_config.json",
-        tokenizer_config_json(end ? tokenizer->token_bytes(*end) : "", config.context));
-  }
-  return files;
-}
-
 ModelDirectory open_model_directory(const std::filesystem::path& path) {
   ModelDirectory result;
-  result.path = resolve_model_directory(path);
-  CheckpointReader reader(result.path);
-  std::string where = (result.path / "config.json").string();
-  std::string config = reader.text("config.json");
+  result.path = result.base = resolve_model_directory(path);
+  CheckpointReader own(result.path);
+  if (holds_adapters(result.path)) {
+    auto file = result.path / adapter_config_name;
+    result.adapter = parse_adapter_config(own.text(adapter_config_name), file.string());
+    if (!std::filesystem::is_directory(result.adapter->base))
+      throw UsageError(str("[", file.string(), "] base_model_name_or_path: there is no folder ",
+                           result.adapter->base,
+                           " (name the directory of the model that the adapters were made for)"));
+    result.base = resolve_model_directory(result.adapter->base);
+    if (holds_adapters(result.base))
+      throw UsageError(str("[", file.string(), "] base_model_name_or_path: ", result.base.string(),
+                           " holds adapters itself (merge them first, with `anneal model export "
+                           "--merge`)"));
+  }
+  // What a folder of adapters lacks is as the base has it.
+  CheckpointReader base(result.base);
+  auto reader_of = [&](const char* name) -> const CheckpointReader& {
+    return own.has(name) ? own : base;
+  };
+  const CheckpointReader& model = reader_of("config.json");
+  std::string where = (model.dir() / "config.json").string();
+  std::string config = model.text("config.json");
   result.config = model_config_from_hf(config, where);
   HfTokenIds ids = token_ids_from_hf(config, where);
-  if (reader.has("generation_config.json")) {
-    auto generation = token_ids_from_hf(reader.text("generation_config.json"),
-                                        (result.path / "generation_config.json").string());
+  constexpr auto generation_name = "generation_config.json";
+  if (const auto& reader = reader_of(generation_name); reader.has(generation_name)) {
+    auto generation =
+        token_ids_from_hf(reader.text(generation_name), (reader.dir() / generation_name).string());
     if (!generation.eos.empty()) ids.eos = generation.eos;
   }
-  if (reader.has("tokenizer.json")) {
-    result.tokenizer = std::make_shared<Tokenizer>(Tokenizer::load(result.path / "tokenizer.json"));
+  if (const auto& reader = reader_of("tokenizer.json"); reader.has("tokenizer.json")) {
+    result.tokenizer =
+        std::make_shared<Tokenizer>(Tokenizer::load(reader.dir() / "tokenizer.json"));
     if (result.tokenizer->vocab_size() > result.config.vocab_size)
       throw FormatError(str("[", result.path.string(), "] the tokenizer has ",
                             result.tokenizer->vocab_size(), " tokens, the model only ",
@@ -116,6 +176,38 @@ ModelDirectory open_model_directory(const std::filesystem::path& path) {
   }
   result.end_ids = ids.eos;
   return result;
+}
+
+std::vector<std::pair<std::string, std::string>> model_directory_files(
+    const ModelConfig& config, const Tokenizer* tokenizer, const ModelDirectory* origin) {
+  HfTokenIds ids = token_ids(tokenizer);
+  std::vector<std::pair<std::string, std::string>> files;
+  auto put = [&](const std::string& name, const std::string& text) {
+    bool there = std::any_of(files.begin(), files.end(),
+                             [&](const auto& file) { return file.first == name; });
+    if (!there) files.emplace_back(name, text);
+  };
+  bool same_tokens =
+      origin && tokenizer && origin->tokenizer && origin->tokenizer->hash() == tokenizer->hash();
+  if (same_tokens) {
+    CheckpointReader reader(origin->path), base(origin->base);
+    std::string where = (base.dir() / "config.json").string();
+    ids = token_ids_from_hf(base.text("config.json"), where);
+    ids.eos = origin->end_ids;
+    for (const char* name : {"generation_config.json", "tokenizer.json", "tokenizer_config.json",
+                             "special_tokens_map.json", "chat_template.jinja"})
+      for (const CheckpointReader* from : {&reader, &base})
+        if (from->has(name)) put(name, from->text(name));
+  }
+  put("config.json", hf_config_json(config, ids));
+  put("generation_config.json", generation_config_json(ids));
+  if (tokenizer) {
+    auto end = tokenizer->end_of_text();
+    put("tokenizer.json", tokenizer->to_json());
+    put("tokenizer_config.json",
+        tokenizer_config_json(end ? tokenizer->token_bytes(*end) : "", config.context));
+  }
+  return files;
 }
 
 std::string run_state_json(const RunState& state) {

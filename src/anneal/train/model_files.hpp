@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "anneal/checkpoint/adapter_config.hpp"
 #include "anneal/checkpoint/checkpoint_writer.hpp"
 #include "anneal/checkpoint/model_weights.hpp"
 #include "anneal/checkpoint/resume.hpp"
@@ -26,20 +27,31 @@ std::vector<TensorView> state_tensors(const Session& session);
 // Copies every tensor of the model into the parameters and refreshes their copies. Throws
 // FormatError naming a tensor that is missing, unexpected or of another shape.
 void load_model_tensors(Session& session, const ModelConfig& config, const ModelWeights& weights);
+// The same for adapters, in files as PEFT lays them out.
+std::vector<TensorView> adapter_tensors(const Session& session, const ModelConfig& config,
+                                        const LoraConfig& lora);
+void load_adapter_tensors(Session& session, const ModelConfig& config, const LoraConfig& lora,
+                          const SafetensorsFile& file);
+// Adds what the adapters add to the weights themselves, and sets the adapters to zero.
+void merge_adapters(Session& session, const ModelConfig& config, const LoraConfig& lora);
 void load_state_tensors(Session& session, const SafetensorsFile& file);
-
-// config.json, generation_config.json and, with a tokenizer, tokenizer.json and its config.
-std::vector<std::pair<std::string, std::string>> model_directory_files(const ModelConfig& config,
-                                                                       const Tokenizer* tokenizer);
 
 // A model directory, or the newest valid checkpoint of a run, opened for use.
 struct ModelDirectory {
   std::filesystem::path path;
+  std::filesystem::path base;            // of the weights: path, or what the adapters there adapt
+  std::optional<AdapterConfig> adapter;  // of the adapters in path
   ModelConfig config;
   std::shared_ptr<const Tokenizer> tokenizer;  // null if there is no tokenizer.json
   std::vector<int64_t> end_ids;                // ids that end a text
 };
 ModelDirectory open_model_directory(const std::filesystem::path& path);
+
+// config.json, generation_config.json and, with a tokenizer, tokenizer.json and its config. Of a
+// model that started from another one (`origin`, if not null) with the same tokenizer, the files
+// about tokens are those of the other: they say what ends a text and hold its chat template.
+std::vector<std::pair<std::string, std::string>> model_directory_files(
+    const ModelConfig& config, const Tokenizer* tokenizer, const ModelDirectory* origin = nullptr);
 
 // What a checkpoint says about where the run stood.
 struct RunState {

@@ -69,6 +69,7 @@ class Trainer {
     auto checkpoint = options_.resume ? folder_.checkpoint_to_resume() : std::nullopt;
     if (checkpoint) check_resume(*checkpoint);
     open_log_file(folder_.log().string());
+    if (!config_.model.init.empty()) origin_ = open_model_directory(config_.model.init);
     data_.emplace(prepare(config_, folder_));
     resolve_from_data(config_, *data_);
     check_init_tokenizer();
@@ -127,11 +128,9 @@ class Trainer {
 
   // Every row of an embedding means a token of the tokenizer that it was trained with.
   void check_init_tokenizer() const {
-    if (config_.model.init.empty() || !data_->tokenizer) return;
-    CheckpointReader reader(resolve_model_directory(config_.model.init));
-    if (!reader.has(tokenizer_name)) return;
-    auto path = reader.dir() / tokenizer_name;
-    if (Tokenizer::load(path).hash() == data_->tokenizer->hash()) return;
+    if (!origin_ || !origin_->tokenizer || !data_->tokenizer) return;
+    if (origin_->tokenizer->hash() == data_->tokenizer->hash()) return;
+    auto path = origin_->path / tokenizer_name;
     throw UsageError(
         str("[data.tokenizer] is not the tokenizer that the weights of model.init were "
             "trained with (set data.tokenizer = \"",
@@ -161,27 +160,36 @@ class Trainer {
     if (options.generate) {
       generator_.emplace(engine_->session(), config_.model);
       end_ids_.clear();
-      if (auto end = data_->tokenizer->end_of_text()) end_ids_.push_back(*end);
+      if (origin_)
+        end_ids_ = origin_->end_ids;
+      else if (auto end = data_->tokenizer->end_of_text())
+        end_ids_.push_back(*end);
     }
     const Session& session = engine_->session();
     model_flops_ = cost_of_step(session.module(), config_).model_flops;
     planned_bytes_ = planned_bytes(config_, session.module(), session.plan(), target_);
-    log_info(str(session.module().parameter_elements(), " parameters, ", format_mib(planned_bytes_),
-                 " planned"));
+    log_info(str(session.module().parameter_elements(), " parameters, ",
+                 lora() ? str(session.module().trainable_elements(), " of them trained, ") : "",
+                 format_mib(planned_bytes_), " planned"));
   }
 
   void start_fresh() {
     engine_->session().initialise(static_cast<uint64_t>(config_.train.seed));
-    if (config_.model.init.empty()) return;
-    CheckpointReader reader(resolve_model_directory(config_.model.init));
-    load_model_tensors(engine_->session(), config_.model, ModelWeights(reader.dir()));
-    log_info("starting from the weights in " + reader.dir().string());
+    if (!origin_) return;
+    load_model_tensors(engine_->session(), config_.model, ModelWeights(origin_->path));
+    log_info("starting from the weights in " + origin_->path.string());
   }
 
   void resume(const CheckpointInfo& checkpoint) {
     CheckpointReader reader(checkpoint.dir);
     engine_->session().initialise(static_cast<uint64_t>(config_.train.seed));
-    load_model_tensors(engine_->session(), config_.model, ModelWeights(reader.dir()));
+    if (lora()) {
+      load_model_tensors(engine_->session(), config_.model, ModelWeights(origin_->path));
+      load_adapter_tensors(engine_->session(), config_.model, config_.lora,
+                           SafetensorsFile(reader.dir() / adapter_file_name));
+    } else {
+      load_model_tensors(engine_->session(), config_.model, ModelWeights(reader.dir()));
+    }
     load_state_tensors(engine_->session(), reader.state());
     if (state_.instruction_set != instruction_set())
       log_warning(str("this run began with instruction set ", state_.instruction_set,
@@ -398,9 +406,13 @@ class Trainer {
     require_finite_state();
     CheckpointContent content;
     content.step = state_.step;
-    content.model = model_tensors(engine_->session(), config_.model);
     content.state = state_tensors(engine_->session());
-    content.files = model_directory_files(config_.model, data_->tokenizer.get());
+    content.files =
+        model_directory_files(config_.model, data_->tokenizer.get(), origin_ ? &*origin_ : nullptr);
+    if (lora())
+      save_adapters(content);
+    else
+      content.model = model_tensors(engine_->session(), config_.model);
     state_.instruction_set = instruction_set();
     state_.library = cpu_matmul_library();
     state_.data_tokens = data_->train.tokens();
@@ -422,6 +434,16 @@ class Trainer {
     sampler_.sample();
   }
 
+  void save_adapters(CheckpointContent& content) {
+    content.model_name = adapter_file_name;
+    content.model = adapter_tensors(engine_->session(), config_.model, config_.lora);
+    AdapterConfig adapter{config_.lora, std::filesystem::absolute(origin_->path).string()};
+    if (adapter.lora.targets.empty())
+      adapter.lora.targets = adapter_targets(engine_->session().module(), config_.model);
+    content.files.emplace_back(adapter_config_name,
+                               adapter_config_json(adapter, config_.model.gpt2()));
+  }
+
   // Waits for the save in flight and reports it.
   void finish_save() {
     if (!saving_) return;
@@ -440,12 +462,15 @@ class Trainer {
                              .wall_seconds = seconds_since(start_time_)});
   }
 
+  bool lora() const { return config_.lora.rank > 0; }
+
   RunConfig config_;
   const TrainerOptions& options_;
   RunFolder folder_;
   ProcessSampler sampler_;
   ProcessStats baseline_;
   std::optional<PreparedData> data_;
+  std::optional<ModelDirectory> origin_;  // what model.init names
   CpuTarget target_;
   std::optional<Engine> engine_;
   std::optional<BatchLoader> loader_;

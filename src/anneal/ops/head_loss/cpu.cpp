@@ -33,7 +33,7 @@ int64_t choose_rows(int64_t rows, int64_t vocabulary, bool low) {
 
 class HeadLossKernel final : public Kernel {
  public:
-  HeadLossKernel(const OpCall& call, bool gradient);
+  explicit HeadLossKernel(const OpCall& call);
   int64_t workspace_bytes() const override { return workspace_; }
   LibraryMemory library_memory() const override {
     LibraryMemory memory;
@@ -64,7 +64,7 @@ class HeadLossKernel final : public Kernel {
   const HeadLossKernels& kernels_ =
       *pick(&portable::head_loss, &avx2::head_loss, &avx512::head_loss);
   HeadLossAttrs attrs_;
-  bool gradient_;
+  bool gradient_, weight_gradient_;
   bool low_d_ = false;         // d is bf16, for products of bf16 operands
   bool widen_weight_ = false;  // once for all chunks, where products run in f32
   DType weight_dtype_;
@@ -92,8 +92,10 @@ int64_t HeadLossKernel::reserve(int64_t bytes) {
   return offset;
 }
 
-HeadLossKernel::HeadLossKernel(const OpCall& call, bool gradient)
-    : attrs_(call.attrs.as<HeadLossAttrs>()), gradient_(gradient) {
+HeadLossKernel::HeadLossKernel(const OpCall& call)
+    : attrs_(call.attrs.as<HeadLossAttrs>()),
+      gradient_(call.out.size() > 2),
+      weight_gradient_(call.out.size() > 3) {
   const auto &x = call.input(0), &weight = call.input(1);
   int64_t rows = x.shape.rows();
   c_ = x.shape.row_length();
@@ -103,7 +105,7 @@ HeadLossKernel::HeadLossKernel(const OpCall& call, bool gradient)
   bool low = is_low(x.dtype) && is_low(weight.dtype);
   bool native =
       x.dtype == DType::bf16 && weight.dtype == DType::bf16 && cpu_matmul_has_native_bf16();
-  low_d_ = gradient && native;
+  low_d_ = gradient_ && native;
   widen_weight_ = is_low(weight.dtype) && !native;
 
   int64_t chunk_rows = attrs_.chunk_rows;
@@ -114,10 +116,12 @@ HeadLossKernel::HeadLossKernel(const OpCall& call, bool gradient)
     int64_t n = std::min(chunk_rows, rows - row);
     Chunk chunk{.row = row, .rows = n, .logits = 0, .dx = 0, .dweight = 0};
     chunk.logits = product({.m = n, .n = v_, .k = c_, .trans_b = true, .a = x.dtype, .b = w});
-    if (gradient) {
+    if (gradient_) {
       dx_row_bytes_ = c_ * size_of(call.out[2].dtype);
-      bool accumulate = row > 0 || call.has(5);
       chunk.dx = product({.m = n, .n = c_, .k = v_, .a = d, .b = w, .c = call.out[2].dtype});
+    }
+    if (weight_gradient_) {
+      bool accumulate = row > 0 || call.has(5);
       chunk.dweight = product({.m = v_,
                                .n = c_,
                                .k = n,
@@ -193,7 +197,7 @@ void HeadLossKernel::run(const KernelArgs& args) const {
     if (!gradient_) continue;
     std::byte* dx = args.output<std::byte>(2) + chunk.row * dx_row_bytes_;
     products_[chunk.dx].run(d, weight, nullptr, dx, scratch);
-    products_[chunk.dweight].run(d, x, nullptr, args.out[3], scratch);
+    if (weight_gradient_) products_[chunk.dweight].run(d, x, nullptr, args.out[3], scratch);
   }
   *args.output<float>(0) = static_cast<float>(sum * inv_valid);
   *args.output<float>(1) = static_cast<float>(correct);
@@ -202,11 +206,7 @@ void HeadLossKernel::run(const KernelArgs& args) const {
 }  // namespace
 
 std::unique_ptr<Kernel> make_head_loss_kernel(const OpCall& call) {
-  return std::make_unique<HeadLossKernel>(call, false);
-}
-
-std::unique_ptr<Kernel> make_head_loss_grad_kernel(const OpCall& call) {
-  return std::make_unique<HeadLossKernel>(call, true);
+  return std::make_unique<HeadLossKernel>(call);
 }
 
 }  // namespace anneal

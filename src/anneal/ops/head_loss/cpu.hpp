@@ -4,7 +4,7 @@
 
 namespace anneal {
 
+// Of the loss and of both its gradients: the outputs say which.
 std::unique_ptr<Kernel> make_head_loss_kernel(const OpCall& call);
-std::unique_ptr<Kernel> make_head_loss_grad_kernel(const OpCall& call);
 
 }  // namespace anneal

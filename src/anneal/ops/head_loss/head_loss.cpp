@@ -39,7 +39,13 @@ std::vector<TensorType> infer_grad(const OpCall& call) {
   return out;
 }
 
-// Loss and correct; where dx and dweight are given also their gradients of dloss·loss.
+std::vector<TensorType> infer_input_grad(const OpCall& call) {
+  auto out = infer_grad(call);
+  out.pop_back();
+  return out;
+}
+
+// Loss and correct; where dx is given, and dweight, also their gradients of dloss·loss.
 void evaluate(const OpCall& call, std::span<const RefTensor* const> in, std::span<RefTensor> out) {
   auto c = static_cast<size_t>(call.input(0).shape.row_length());
   auto v = static_cast<size_t>(call.input(1).shape[0]);
@@ -79,7 +85,7 @@ void evaluate(const OpCall& call, std::span<const RefTensor* const> in, std::spa
       d *= inv_valid * in[4]->data[0];
       for (size_t j = 0; j < c; ++j) {
         out[2].data[row * c + j] += d * in[1]->data[k * c + j];
-        out[3].data[k * c + j] += d * x[j];
+        if (out.size() > 3) out[3].data[k * c + j] += d * x[j];
       }
     }
   }
@@ -93,9 +99,9 @@ void reference_grad(const OpCall& call, std::span<const RefTensor* const> in,
 
 std::vector<Value> vjp(const VjpContext& c) {
   ANNEAL_ASSERT(c.grads[0] && !c.grads[1], "a gradient flows into the loss only");
+  const OpDef& op = c.needs(1) ? head_loss_grad_op() : head_loss_input_grad_op();
   auto out =
-      c.b.emit(head_loss_grad_op(),
-               {c.inputs[0], c.inputs[1], c.inputs[2], c.inputs[3], c.grads[0]}, c.call.attrs);
+      c.b.emit(op, {c.inputs[0], c.inputs[1], c.inputs[2], c.inputs[3], c.grads[0]}, c.call.attrs);
   return {c.needs(0) ? out[2] : Value{}, c.needs(1) ? out[3] : Value{}};
 }
 
@@ -111,6 +117,7 @@ Cost cost_of(const OpCall& call, int products) {
 }
 Cost cost(const OpCall& call) { return cost_of(call, 1); }
 Cost cost_grad(const OpCall& call) { return cost_of(call, 3); }
+Cost cost_input_grad(const OpCall& call) { return cost_of(call, 2); }
 
 MatrixProduct logits_product(const OpCall& call) {
   const auto &x = call.input(0), &weight = call.input(1);
@@ -130,6 +137,11 @@ std::vector<MatrixProduct> products_grad(const OpCall& call) {
   dweight.m = logits.n, dweight.n = logits.k, dweight.k = logits.m;
   dweight.b = dweight.a, dweight.accumulate = call.has(5);
   return {logits, dx, dweight};
+}
+std::vector<MatrixProduct> products_input_grad(const OpCall& call) {
+  auto products = products_grad(call);
+  products.pop_back();
+  return products;
 }
 
 constexpr AccumulateInto accumulate[] = {{.output = 3, .input = 5}};
@@ -161,6 +173,20 @@ const OpDef& head_loss_grad_op() {
                            .low_require = bit(0) | bit(1),
                            .low_outputs = bit(2),
                            .accumulate = accumulate,
+                           .subsumes = {.op = &head_loss_op(), .inputs = 4, .outputs = 2}};
+  return op;
+}
+
+const OpDef& head_loss_input_grad_op() {
+  static const OpDef op = {.name = "head_loss_input_grad",
+                           .min_inputs = 5,
+                           .max_inputs = 5,
+                           .infer = infer_input_grad,
+                           .reference = evaluate,
+                           .cost = cost_input_grad,
+                           .products = products_input_grad,
+                           .low_require = bit(0) | bit(1),
+                           .low_outputs = bit(2),
                            .subsumes = {.op = &head_loss_op(), .inputs = 4, .outputs = 2}};
   return op;
 }

@@ -48,4 +48,7 @@ HeadLoss head_loss(Builder& b, Value x, Value weight, Value targets, Value inv_v
 // dx [..., C] and dweight [V,C] f32, the gradients of dloss·loss.
 const OpDef& head_loss_grad_op();
 
+// The same where the weight is frozen: without dweight, and without what it starts from.
+const OpDef& head_loss_input_grad_op();
+
 }  // namespace anneal

@@ -104,6 +104,20 @@ TEST(HeadLoss, Gradient) {
     }
 }
 
+TEST(HeadLoss, GradientWithAFrozenWeight) {
+  for (const auto& s : cases)
+    for (const auto& attrs : objectives) {
+      OpCase c = grad_case(s, false, attrs);
+      c.name += ", frozen weight";
+      c.op = &head_loss_input_grad_op();
+      testing::check(c);
+      // As above, for dx: d is rounded to 8 bits.
+      c.tolerance = 6.25 * std::sqrt(40.0) * 0x1p-9 / 0x1p-23;
+      c.low_inputs = 3;
+      testing::check_low(c);
+    }
+}
+
 TEST(HeadLoss, GradientOfEveryTerm) {
   for (const auto& s : cases)
     for (const auto& attrs : objectives) testing::check(grad_case(s, true, attrs));

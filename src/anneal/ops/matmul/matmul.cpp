@@ -102,7 +102,8 @@ const OpDef& matmul_op() {
                            .products = products,
                            .low_require = bit(0) | bit(1),
                            .low_outputs = bit(0),
-                           .accumulate = accumulate};
+                           .accumulate = accumulate,
+                           .linear = {.x = 0, .weight = 1}};
   return op;
 }
 
