@@ -24,7 +24,7 @@ void draw_adapters(Session& session) {
     if (!session.module().persistent(p).trainable) continue;
     auto values = session.persistent(p).as<float>();
     for (size_t i = 0; i < values.size(); ++i)
-      values[i] = 0.2f * (uniform_float(philox(9, i, static_cast<uint64_t>(p))[0]) - 0.5f);
+      values[i] = 0.8f * (uniform_float(philox(9, i, static_cast<uint64_t>(p))[0]) - 0.5f);
   }
   session.refresh();
 }
@@ -156,7 +156,7 @@ TEST_P(Adapters, MergedWeightsComputeTheSame) {
   double merged = engine.gradients(batch.get()).loss;
   EXPECT_GT(std::abs(adapted - plain), 1e-3);
   // Rounding: of FP32; of bf16, which the merged weights meet as a whole.
-  EXPECT_NEAR(merged, adapted, precision() == "fp32" ? 1e-6 : 5e-3);
+  EXPECT_NEAR(merged, adapted, precision() == "fp32" ? 1e-5 : 2e-2);
 }
 
 TEST_P(Adapters, AnUnknownTargetIsRefused) {
