@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "anneal/base/error.hpp"
+#include "anneal/data/byte_span.hpp"
 #include "anneal/data/jinja/value.hpp"
 
 namespace anneal {
@@ -17,13 +18,6 @@ namespace anneal {
 class TemplateRefusal : public UsageError {
  public:
   using UsageError::UsageError;
-};
-
-// The bytes begin … end − 1 of a text.
-struct ByteSpan {
-  size_t begin = 0;
-  size_t end = 0;
-  bool operator==(const ByteSpan&) const = default;
 };
 
 // What a chat template is rendered with.
