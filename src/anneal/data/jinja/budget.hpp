@@ -22,7 +22,7 @@ class Refusal : public Failure {
 // thousandth of it.
 class Budget {
  public:
-  static constexpr int64_t kSteps = 20'000'000;
+  static constexpr int64_t kSteps = 5'000'000;
   static constexpr int64_t kBytes = int64_t{1} << 28;  // of all values made, alive or not
 
   // Throws Failure when the steps are used up.
