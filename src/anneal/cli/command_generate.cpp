@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "anneal/cli/command.hpp"
+#include "anneal/data/chat_sample.hpp"
 #include "anneal/device/cpu/parallel.hpp"
 #include "anneal/train/generator.hpp"
 #include "anneal/train/loaded_model.hpp"
@@ -15,6 +16,8 @@ namespace {
 struct GenerateArguments {
   std::string model;
   std::string prompt;
+  bool chat = false;
+  std::string system;
   int64_t max_tokens = 128;
   double temperature = 0.8;
   double top_p = 1;
@@ -45,8 +48,43 @@ SamplingOptions sampling_of(const GenerateArguments& a) {
   return options;
 }
 
+// The prompt as the user's message of a conversation, in the words of the model's chat template.
+std::string chat_prompt(const GenerateArguments& a, const std::filesystem::path& directory) {
+  auto chat = load_chat_template(directory);
+  if (!chat)
+    throw UsageError(
+        str("[--chat] ", directory.string(),
+            " has no chat template: neither chat_template.jinja nor chat_template in "
+            "tokenizer_config.json (leave --chat out to continue the prompt as plain text)"));
+  std::vector<jinja::Value> messages;
+  auto add = [&](const char* role, const std::string& content) {
+    jinja::Dict message;
+    message.set("role", jinja::Value::text(role));
+    message.set("content", jinja::Value::text(content));
+    messages.push_back(jinja::Value::dict(std::move(message)));
+  };
+  if (!a.system.empty()) add("system", a.system);
+  add("user", a.prompt);
+  return chat->render({.messages = jinja::Value::list(std::move(messages)),
+                       .tools = jinja::Value::none(),
+                       .add_generation_prompt = true});
+}
+
+// The ids that end an answer: the model's, and the end token that its tokenizer's config names,
+// which is the end of a turn for most models.
+std::vector<int64_t> ends_of_answer(const ModelDirectory& directory) {
+  std::vector<int64_t> ids = directory.end_ids;
+  auto chat = load_chat_template(directory.path);
+  std::string eos = chat ? chat->eos_token() : "";
+  auto tokens = directory.tokenizer->encode(eos, {.read_special = true});
+  if (tokens.size() == 1 && directory.tokenizer->is_special(tokens[0])) ids.push_back(tokens[0]);
+  return ids;
+}
+
 ExitCode run(const GenerateArguments& a) {
   SamplingOptions sampling = sampling_of(a);
+  if (!a.system.empty() && !a.chat)
+    throw UsageError("[--system] expected --chat beside it: plain text has no system message");
   set_threads(a.threads);
   auto start = std::chrono::steady_clock::now();
   auto model = load_model(a.model, {.generate = true});
@@ -61,18 +99,21 @@ ExitCode run(const GenerateArguments& a) {
   double load_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
-  // With what the tokenizer puts before every text, as the model was trained with it.
-  auto prompt = tokenizer.encode(a.prompt, {.read_special = true, .add_special = true});
+  // With what the tokenizer puts before every text, as the model was trained with it; a chat
+  // template writes that itself.
+  std::string text_before = a.chat ? chat_prompt(a, directory.path) : a.prompt;
+  auto prompt = tokenizer.encode(text_before, {.read_special = true, .add_special = !a.chat});
+  auto end_ids = a.chat ? ends_of_answer(directory) : directory.end_ids;
   if (prompt.empty()) {
     if (directory.end_ids.empty())
       throw UsageError("[--prompt] expected some text: this model has no token to start from");
     prompt.push_back(static_cast<int32_t>(directory.end_ids[0]));
   }
-  if (!a.json) std::cout << a.prompt << std::flush;
+  if (!a.json && !a.chat) std::cout << a.prompt << std::flush;
   Utf8Stream stream;
   std::string text;
   auto result = generate(generator, prompt, a.max_tokens, sampling, directory.config.vocab_size,
-                         directory.end_ids, [&](int32_t token) {
+                         end_ids, [&](int32_t token) {
                            bool known = token < tokenizer.vocab_size();
                            std::string piece =
                                known ? stream.push(tokenizer.token_bytes(token)) : std::string();
@@ -116,6 +157,9 @@ Command generate_command() {
         a.option("--model", "DIR", g->model, "A model directory, a checkpoint or a run folder",
                  true);
         a.option("--prompt", "TEXT", g->prompt, "Text to continue");
+        a.flag("--chat", g->chat,
+               "The prompt is a message to answer, put into the model's chat template");
+        a.option("--system", "TEXT", g->system, "With --chat: the system message before it");
         a.option("--max-tokens", "N", g->max_tokens, "Tokens to write at most");
         a.option("--temperature", "T", g->temperature,
                  "Flattens (above 1) or sharpens the choice; 0: always the likeliest token");

@@ -52,6 +52,13 @@ std::vector<int32_t> Tokenizer::encode_with_special(std::string_view text) const
   return encode(text, {.read_special = true});
 }
 
+Tokenizer::PlacedTokens Tokenizer::encode_placed(std::string_view text,
+                                                 EncodeOptions options) const {
+  PlacedTokens tokens;
+  pipeline_->encode(text, options.read_special, options.add_special, tokens.ids, &tokens.places);
+  return tokens;
+}
+
 std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) const {
   for (int32_t id : ids) (void)token_bytes(id);
   return pipeline_->decode(ids, skip_special);

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "anneal/data/byte_span.hpp"
+
 namespace anneal {
 
 namespace bpe {
@@ -55,6 +57,17 @@ class Tokenizer {
   std::vector<int32_t> encode(std::string_view text, EncodeOptions options = {}) const;
   // The same, but the strings of special tokens become those tokens.
   std::vector<int32_t> encode_with_special(std::string_view text) const;
+
+  // The same, and for each id the bytes of `text` that it stands for: none for those of the
+  // post-processor and for a space that the tokenizer puts in front. Around an unknown token, all
+  // that stands there in the word. Throws Error if the tokenizer changes this text in other ways
+  // than by normal forms (where all tokens of what a character and its marks become stand for these
+  // together) or by ▁ for spaces.
+  struct PlacedTokens {
+    std::vector<int32_t> ids;
+    std::vector<ByteSpan> places;
+  };
+  PlacedTokens encode_placed(std::string_view text, EncodeOptions options = {}) const;
 
   // The bytes of all tokens, joined, without what the tokenizer puts in front of a text, such as a
   // space. Throws Error for an id that is not in the vocabulary.

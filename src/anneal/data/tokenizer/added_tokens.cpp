@@ -55,7 +55,7 @@ const AddedToken* AddedTokens::longest(std::string_view text, bool with_special,
 // Face's library.
 void AddedTokens::split(std::string_view text, bool with_special,
                         const std::function<void(std::string_view, size_t)>& words,
-                        const std::function<void(int32_t)>& token) const {
+                        const std::function<void(int32_t, size_t, size_t)>& token) const {
   size_t done = 0;
   for (size_t at = 0; at < text.size();) {
     size_t length = 0;
@@ -79,7 +79,7 @@ void AddedTokens::split(std::string_view text, bool with_special,
     if (found->rstrip)
       for (bpe::Utf8Char c; is_space(c = bpe::utf8_char(text, end));) end += c.bytes;
     if (done < begin) words(text.substr(done, begin - done), done);
-    token(found->id);
+    token(found->id, begin, end);
     done = end;
   }
   if (done < text.size()) words(text.substr(done), done);

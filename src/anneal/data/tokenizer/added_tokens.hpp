@@ -22,11 +22,11 @@ class AddedTokens {
   // Whether there is something to look for.
   bool any(bool with_special) const { return with_special ? any_ : any_ordinary_; }
 
-  // Calls words(text, begin) for each part of `text` without tokens, at its offset, and token(id)
-  // for each token, in order. Special ones are found only if `with_special`.
+  // Calls words(text, begin) for each part of `text` without tokens, at its offset, and
+  // token(id, begin, end) for each token, in order. Special ones are found only if `with_special`.
   void split(std::string_view text, bool with_special,
              const std::function<void(std::string_view, size_t)>& words,
-             const std::function<void(int32_t)>& token) const;
+             const std::function<void(int32_t, size_t, size_t)>& token) const;
 
  private:
   const AddedToken* longest(std::string_view text, bool with_special, size_t& length) const;

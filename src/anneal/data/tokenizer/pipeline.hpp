@@ -8,6 +8,7 @@
 #include "anneal/data/tokenizer/decoder.hpp"
 #include "anneal/data/tokenizer/model.hpp"
 #include "anneal/data/tokenizer/normalizer.hpp"
+#include "anneal/data/tokenizer/origin.hpp"
 #include "anneal/data/tokenizer/post_processor.hpp"
 #include "anneal/data/tokenizer/pre_tokenizer.hpp"
 
@@ -48,9 +49,10 @@ class Pipeline {
   }
 
   // Appends the ids of a text. Special tokens are found in it only if `with_special`; the
-  // post-processor's are put around it only if `around`.
-  void encode(std::string_view text, bool with_special, bool around,
-              std::vector<int32_t>& ids) const;
+  // post-processor's are put around it only if `around`. With `places`, the bytes that each stands
+  // for are appended there; throws Error if the normalizers don't let that be told.
+  void encode(std::string_view text, bool with_special, bool around, std::vector<int32_t>& ids,
+              std::vector<Place>* places = nullptr) const;
   std::string decode(std::span<const int32_t> ids, bool skip_special) const;
 
   // Tokenizer::last_cut.
@@ -62,11 +64,22 @@ class Pipeline {
   }
   const std::string& text_of(int32_t id) const;
   std::string normalize(std::string_view text) const;
-  void encode_valid(std::string_view text, bool at_start, bool with_special,
-                    std::vector<int32_t>& ids) const;
-  void encode_normalized(std::string_view text, bool at_start, bool with_special,
-                         std::vector<int32_t>& ids) const;
-  void encode_words(std::string_view text, bool at_start, std::vector<int32_t>& ids) const;
+  // Where tokens go, and where the text that they are made of comes from.
+  struct Sink {
+    std::vector<int32_t>& ids;
+    std::vector<Place>* places;
+    Origin origin{0};
+    void add(int32_t id, Place place) {
+      ids.push_back(id);
+      if (places) places->push_back(origin.of(place));
+    }
+  };
+  void encode_valid(std::string_view text, bool at_start, bool with_special, Sink sink) const;
+  void encode_normalized(std::string_view text, bool at_start, bool with_special, Sink sink) const;
+  void encode_words(std::string_view text, bool at_start, Sink sink) const;
+  // The word stands at this offset of the text that the sink's origin is of.
+  void encode_word(std::string_view word, Sink& sink, std::ptrdiff_t at) const;
+  Origin origin_of(std::string_view text, std::string_view normalized) const;
   bool cut_spares_added(std::string_view text, size_t at) const;
 
   Parts parts_;

@@ -1,9 +1,11 @@
 #include "anneal/data/tokenizer/unicode.hpp"
 
 #include <unicode/bytestream.h>
+#include <unicode/locid.h>
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
 #include <unicode/uniset.h>
+#include <unicode/unistr.h>
 
 #include <algorithm>
 #include <iterator>
@@ -171,6 +173,36 @@ std::string lowercase(std::string_view text) {
     if (c.code == 0x130) append_utf8(out, 0x307);  // the one character that becomes two
   }
   return out;
+}
+
+std::string in_case(LetterCase to, std::string_view text) {
+  int size = static_cast<int>(text.size());
+  auto changed = icu::UnicodeString::fromUTF8(icu::StringPiece(text.data(), size));
+  const icu::Locale& no_language = icu::Locale::getRoot();
+  if (to == LetterCase::upper) changed.toUpper(no_language);
+  if (to == LetterCase::lower) changed.toLower(no_language);
+  if (to == LetterCase::title) changed.toTitle(nullptr, no_language, 0);
+  std::string out;
+  changed.toUTF8String(out);
+  return out;
+}
+
+bool is_cased(char32_t c) { return u_hasBinaryProperty(static_cast<UChar32>(c), UCHAR_CASED); }
+
+bool is_printable(char32_t c) {
+  switch (u_charType(static_cast<UChar32>(c))) {
+    case U_CONTROL_CHAR:
+    case U_FORMAT_CHAR:
+    case U_SURROGATE:
+    case U_PRIVATE_USE_CHAR:
+    case U_UNASSIGNED:
+    case U_LINE_SEPARATOR:
+    case U_PARAGRAPH_SEPARATOR:
+    case U_SPACE_SEPARATOR:
+      return false;
+    default:
+      return true;
+  }
 }
 
 void append_utf8(std::string& text, char32_t c) {
