@@ -33,7 +33,8 @@ class ModelWeights {
   const std::vector<std::unique_ptr<SafetensorsFile>>& files() const { return files_; }
 
   // The tensor that a model has under this name, whether or not the file was saved from the model
-  // without its head, whose names lack the leading "transformer." or "model.".
+  // without its head, whose names lack the leading "transformer.", "model." or
+  // "gpt_neox.".
   Tensor find(std::string_view name) const;
 
   // Throws FormatError unless every one of `wanted` is there in its shape and everything else is
@@ -42,6 +43,9 @@ class ModelWeights {
   void expect(const std::vector<HfTensor>& wanted, const ModelConfig& config) const;
 
   void read_as_f32(std::string_view name, float* out) const;
+
+  // Reads a tensor to its place in the parameter that begins at `parameter`, in our order.
+  void read_into(const HfTensor& tensor, float* parameter) const;
 
  private:
   std::string where_;

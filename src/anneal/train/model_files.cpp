@@ -41,7 +41,8 @@ std::vector<TensorView> model_tensors(const Session& session, const ModelConfig&
   for (const HfTensor& t : hf_tensors(session.module(), config)) {
     TensorRef parameter = session.persistent(t.parameter);
     views.push_back({t.name, parameter.type.dtype, t.shape,
-                     parameter.data + t.first_element * size_of(parameter.type.dtype)});
+                     parameter.data + t.first_element * size_of(parameter.type.dtype),
+                     t.interleaving});
   }
   return views;
 }
@@ -60,10 +61,8 @@ std::vector<TensorView> state_tensors(const Session& session) {
 void load_model_tensors(Session& session, const ModelConfig& config, const ModelWeights& weights) {
   auto tensors = hf_tensors(session.module(), config);
   weights.expect(tensors, config);
-  for (const HfTensor& t : tensors) {
-    auto out = session.persistent(t.parameter).as<float>();
-    weights.read_as_f32(t.name, out.data() + t.first_element);
-  }
+  for (const HfTensor& t : tensors)
+    weights.read_into(t, session.persistent(t.parameter).as<float>().data());
   session.refresh();
 }
 
