@@ -78,11 +78,7 @@ void reference_grad(const OpCall& call, std::span<const RefTensor* const> in,
                     std::span<RefTensor> out) {
   auto d = static_cast<size_t>(attrs_of(call).head_dim);
   out[0].data = in[0]->data;
-  for (size_t k : {1, 2})
-    if (call.has(4 + k))
-      out[k].data = in[4 + k]->data;
-    else
-      out[k].data.assign(d, 0.0);
+  for (size_t k : {1, 2}) out[k].data.assign(d, 0.0);
   for_heads(call, call.input(1).shape.rows(), [&](size_t first, bool query, size_t statistic) {
     const auto& gain = in[query ? 2 : 3]->data;
     auto& dgain = out[query ? 1 : 2].data;
@@ -96,6 +92,8 @@ void reference_grad(const OpCall& call, std::span<const RefTensor* const> in,
     for (size_t i = 0; i < d; ++i)
       out[0].data[first + i] = rstd * (dy[i] * gain[i] - x[i] * rstd * mean);
   });
+  for (size_t k : {1, 2})
+    if (call.has(4 + k)) out[k].add(*in[4 + k]);
 }
 
 std::vector<Value> vjp(const VjpContext& c) {
