@@ -48,6 +48,7 @@ MODELS = {
 POSITIONS = [0, 1, 23]
 SEQUENCES, LENGTH = 3, 13  # of the loss whose gradients are stored; one target in six does not count
 PROMPT, NEW = 8, 200       # tokens of greedy text
+SCALE = 4.0                # of matrices for greedy text, which would only repeat itself otherwise
 TIE = 1e-4                 # where the two best logits are nearer than this, the choice is open
 STORED = 64                # elements; of larger tensors dot products and samples
 
@@ -105,10 +106,13 @@ def make(name, family, changes, tokens, inputs, targets):
     assert all(p.dtype == torch.float64 for p in model.parameters())
     with torch.no_grad():
         logits = model(torch.tensor([tokens])).logits[0]
-        text, ties = greedy(model, tokens[:PROMPT])
     loss = loss_of(model, inputs, targets)
     loss.backward()
     gradients = {key: p.grad for key, p in model.named_parameters()}
+    with torch.no_grad():
+        for p in model.parameters():
+            p *= SCALE if p.dim() > 1 else 1
+        text, ties = greedy(model, tokens[:PROMPT])
     written = config.to_dict()
     keep = ["model_type", "rope_scaling", "head_dim", "sliding_window", "use_sliding_window", "hidden_act",
             "use_parallel_residual", "tie_word_embeddings", *changes]
@@ -127,7 +131,8 @@ def main():
     inputs = np.array(draw("families#inputs", SEQUENCES * LENGTH)).reshape(SEQUENCES, LENGTH).tolist()
     targets = [t if i % 6 != 5 else -1 for i, t in enumerate(draw("families#targets", SEQUENCES * LENGTH))]
     targets = np.array(targets).reshape(SEQUENCES, LENGTH).tolist()
-    out = {"tokens": tokens, "prompt": PROMPT, "inputs": inputs, "targets": targets, "models": []}
+    out = {"tokens": tokens, "prompt": PROMPT, "greedy_scale": SCALE,
+           "inputs": inputs, "targets": targets, "models": []}
     with float64():
         for name, (family, changes) in MODELS.items():
             out["models"].append(make(name, family, changes, tokens, inputs, targets))
