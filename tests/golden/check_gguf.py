@@ -7,7 +7,7 @@ Makes a tiny random model of every family, exports it in every type, and compare
 by gguf, with gguf's own quantisation of the weights; the logits of transformers' reading of the file
 (where it reads the architecture) and of the imported directory with those of the model. Each
 FILE.gguf is imported and its weights are compared with gguf's decoding of it. Needs gguf,
-torch, transformers 4.45 or newer and a build of `anneal`.
+torch, transformers 4.51 or newer and a build of `anneal`.
 """
 
 import argparse
@@ -38,8 +38,13 @@ MODELS = {
     "llama scaled": dict(LLAMA, rope_scaling=LLAMA3),
     "mistral": dict(LLAMA, sliding_window=None),
     "qwen2": LLAMA,
+    "qwen3": dict(LLAMA, head_dim=32),
+    "gpt_neox": dict({k: v for k, v in LLAMA.items() if k != "num_key_value_heads"}, rotary_pct=0.25),
+    "gpt_neox sequential": dict({k: v for k, v in LLAMA.items() if k != "num_key_value_heads"},
+                                rotary_pct=1.0, use_parallel_residual=False),
     "gpt2": dict(n_embd=64, n_layer=2, n_head=4, n_positions=64, vocab_size=320, bos_token_id=1, eos_token_id=2),
 }
+ARCHITECTURES = {"mistral": "llama", "gpt_neox": "gptneox"}
 TYPES = {"f32": "F32", "f16": "F16", "bf16": "BF16", "q8_0": "Q8_0"}
 failed = False
 
@@ -81,6 +86,9 @@ def expected_tensor(name, weights, config, architecture):
         return permute(weights, config.num_attention_heads)
     if architecture == "llama" and ".attn_k." in name:
         return permute(weights, config.num_key_value_heads)
+    if architecture == "gptneox" and ".attn_qkv." in name:
+        heads = config.num_attention_heads
+        return (weights.reshape(heads, 3, -1, *weights.shape[1:]).swapaxes(0, 1).reshape(weights.shape))
     if architecture == "gpt2" and weights.ndim == 2 and name.startswith("blk."):
         return weights.T
     return weights
@@ -102,7 +110,7 @@ def check_model(anneal, name, changes, scratch):
     model.save_pretrained(directory)
     tokenizer = write_tokenizer(directory)
     weights = {k: v.detach().numpy() for k, v in model.named_parameters()}
-    architecture = {"mistral": "llama"}.get(config.model_type, config.model_type)
+    architecture = ARCHITECTURES.get(config.model_type, config.model_type)
     arch = {v: k for k, v in gguf.MODEL_ARCH_NAMES.items()}[architecture]
     names = gguf.get_tensor_name_map(arch, 2)
     reference = logits(model)
@@ -136,8 +144,8 @@ def check_model(anneal, name, changes, scratch):
             again = transformers.PreTrainedTokenizerFast(tokenizer_file=str(back / "tokenizer.json"))
             text = "Compares 12 files, naïve </s> <s>x"
             check(f"{name}: tokenizer", again(text)["input_ids"] == tokenizer.encode(text).ids)
-            # It takes every head for untied, and knows no gpt2 and no scaling there.
-            if architecture != "gpt2" and name not in ("llama tied", "llama scaled"):
+            # It takes every head for untied, and knows few architectures and no scaling there.
+            if architecture in ("llama", "qwen2") and name not in ("llama tied", "llama scaled"):
                 direct = transformers.AutoModelForCausalLM.from_pretrained(
                     scratch, gguf_file="model.gguf").eval()
                 difference = float((logits(direct) - reference).abs().max())
@@ -149,7 +157,7 @@ def check_file(anneal, path, scratch):
     run(anneal, "model", "import", path, "--out", back)
     config = transformers.AutoConfig.from_pretrained(back)
     reader = gguf.GGUFReader(path)
-    architecture = "gpt2" if config.model_type == "gpt2" else config.model_type
+    architecture = ARCHITECTURES.get(config.model_type, config.model_type)
     arch = {v: k for k, v in gguf.MODEL_ARCH_NAMES.items()}[architecture]
     names = gguf.get_tensor_name_map(arch, 200)
     tensors = {t.name: t for t in reader.tensors}

@@ -5,7 +5,7 @@
 #include "anneal/optim/schedule.hpp"
 #include "anneal/train/engine.hpp"
 #include "anneal/train/generator.hpp"
-#include "golden/golden.hpp"
+#include "golden/hf_values.hpp"
 
 namespace anneal {
 namespace {
@@ -68,26 +68,12 @@ class Golden {
     if (!engine_)
       engine_ = std::make_unique<Engine>(
           config, EngineOptions{.evaluate = false, .generate = generate, .sequence = 7}, target_);
-    set_parameters();
+    golden::set_parameters(engine_->session(), config.model);
     return *engine_;
   }
 
-  void set_parameters() {
-    Session& session = engine_->session();
-    for (const HfTensor& t : hf_tensors(session.module(), config.model)) {
-      float* values = session.persistent(t.parameter).as<float>().data() + t.first_element;
-      for (int64_t i = 0; i < t.shape.elements(); ++i)
-        values[i] = golden::parameter(t.name, t.shape.rank() == 1, i);
-    }
-    session.refresh();
-  }
-
-  const float* tensor(const HfTensor& t, const char* suffix) {
-    Session& session = engine_->session();
-    return session.persistent(session.module().persistent(t.parameter).name + suffix)
-               .as<float>()
-               .data() +
-           t.first_element;
+  std::vector<float> tensor(const HfTensor& t, const char* suffix) {
+    return golden::tensor_values(engine_->session(), t, suffix);
   }
 
   nlohmann::json data;
@@ -112,7 +98,8 @@ TEST_P(GoldenLanguageModel, LossAndEveryGradient) {
   for (const HfTensor& t : hf_tensors(engine.session().module(), g.config.model)) {
     const auto& record = g.data["gradients"][t.name];
     double bound = 1e-5 * std::max(record["norm"].get<double>(), 1e-4 * norm);
-    EXPECT_LE(golden::distance(record, t.name, g.tensor(t, ".grad"), t.shape.elements()), bound)
+    EXPECT_LE(golden::distance(record, t.name, g.tensor(t, ".grad").data(), t.shape.elements()),
+              bound)
         << t.name;
   }
 }
@@ -137,7 +124,7 @@ TEST_P(GoldenLanguageModel, TwentyStepsOfAdamW) {
     const auto& record = g.data["final"][t.name];
     double bound = 5e-5 * record["norm"].get<double>();
     std::vector<double> dots;
-    EXPECT_LE(golden::distance(record, t.name, g.tensor(t, ""), t.shape.elements()), bound)
+    EXPECT_LE(golden::distance(record, t.name, g.tensor(t, "").data(), t.shape.elements()), bound)
         << t.name;
   }
 }

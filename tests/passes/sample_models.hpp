@@ -41,7 +41,14 @@ inline std::vector<SampleModel> sample_models() {
                     .context = 11,
                     .vocab_size = 41,
                     .tie_embeddings = false};
-  return {{"gpt2", gpt2}, {"llama", llama}};
+  ModelConfig qwen3 = llama;
+  qwen3.family = "qwen3";
+  qwen3.head_width = 10;
+  ModelConfig gpt_neox = gpt2;
+  gpt_neox.family = "gpt_neox";
+  gpt_neox.rotary_fraction = 0.67;  // 4 of 6 columns
+  gpt_neox.tie_embeddings = false;
+  return {{"gpt2", gpt2}, {"llama", llama}, {"qwen3", qwen3}, {"gpt_neox", gpt_neox}};
 }
 
 inline constexpr int64_t sample_batch = 2;

@@ -113,7 +113,7 @@ TEST_P(Adapters, GradientsFollowFromThoseOfTheWeights) {
                   .persistent(from.module().persistent(place.weight).name + ".grad")
                   .as<float>();
     int64_t rank = config.lora.rank, in = std::ssize(a[i]) / rank;
-    bool in_out = config.model.gpt2();
+    bool in_out = config.model.traits().in_out;
     auto gradient = [&](int64_t f, int64_t c) {
       int64_t at = in_out ? c * place.features + f : (place.first + f) * in + c;
       return static_cast<double>(dw[static_cast<size_t>(at)]);

@@ -231,7 +231,7 @@ TEST_P(GeneratorOf, RefusesWhatItCannotRead) {
   expect_close(read({&tokens.back(), 1}), full_logits(tokens));
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, GeneratorOf, testing::Values("gpt2", "llama"),
+INSTANTIATE_TEST_SUITE_P(Models, GeneratorOf, testing::Values("gpt2", "llama", "qwen3", "gpt_neox"),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace

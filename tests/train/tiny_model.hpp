@@ -11,11 +11,11 @@
 
 namespace anneal {
 
-// A model of two blocks for tests in one process; llama has grouped queries and an output head of
-// its own.
+// A model of two blocks for tests in one process; llama and what descends from it have grouped
+// queries and an output head of their own.
 inline RunConfig tiny_config(const std::string& family, const std::string& precision = "fp32") {
   RunConfig config;
-  bool gpt2 = family == "gpt2";
+  bool gpt2 = !find_family(family)->free_heads;
   config.model = {.family = family,
                   .layers = 2,
                   .heads = 4,
@@ -26,6 +26,8 @@ inline RunConfig tiny_config(const std::string& family, const std::string& preci
                   .vocab_size = 96,
                   .dropout = gpt2 ? 0.1 : 0.0,
                   .tie_embeddings = gpt2};
+  if (family == "qwen3") config.model.head_width = 12;
+  if (family == "gpt_neox") config.model.rotary_fraction = 0.5;
   config.train.batch = 8;
   config.train.micro_batch = 2;
   config.train.precision = precision;
@@ -45,7 +47,8 @@ struct ModelKind {
   }
 };
 inline constexpr ModelKind model_kinds[] = {
-    {"gpt2", "fp32"}, {"gpt2", "bf16"}, {"llama", "fp32"}, {"llama", "bf16"}};
+    {"gpt2", "fp32"},  {"gpt2", "bf16"},  {"llama", "fp32"},    {"llama", "bf16"},
+    {"qwen3", "fp32"}, {"qwen3", "bf16"}, {"gpt_neox", "fp32"}, {"gpt_neox", "bf16"}};
 
 // The global batch of one step: drawn tokens, and targets of which about a fifth does not count.
 class DrawnBatch {

@@ -13,22 +13,35 @@ namespace {
 
 constexpr std::string_view factors_name = "rope_freqs.weight";
 
-// llama.cpp's name of our family.
+// Our families and llama.cpp's names of them; of families that share one, the first is read.
+constexpr std::pair<std::string_view, std::string_view> architectures[] = {
+    {"gpt2", "gpt2"},   {"llama", "llama"}, {"mistral", "llama"},
+    {"qwen2", "qwen2"}, {"qwen3", "qwen3"}, {"gpt_neox", "gptneox"},
+};
+
 std::string architecture_of(const ModelConfig& config) {
-  return config.family == "mistral" ? "llama" : config.family;
+  for (auto [family, architecture] : architectures)
+    if (family == config.family) return std::string(architecture);
+  ANNEAL_ASSERT(false, "llama.cpp has no name for ", config.family);
 }
 
 class MetadataReader {
  public:
   explicit MetadataReader(const GgufFile& file) : file_(file) {
     architecture_ = file.text("general.architecture").value_or("");
-    if (architecture_ != "gpt2" && architecture_ != "llama" && architecture_ != "qwen2")
+    std::string expected;
+    for (auto [family, architecture] : architectures) {
+      if (architecture == architecture_ && family_.empty()) family_ = family;
+      if (expected.find(architecture) == std::string::npos)
+        expected += str(expected.empty() ? "" : ", ", architecture);
+    }
+    if (family_.empty())
       throw UsageError(str("[", file.where(),
                            "] general.architecture = ", quoted_name(architecture_),
-                           " is not supported (expected gpt2, llama or qwen2)"));
+                           " is not supported (expected one of ", expected, ")"));
   }
 
-  const std::string& architecture() const { return architecture_; }
+  const std::string& family() const { return family_; }
 
   int64_t size(const char* key, std::optional<int64_t> otherwise, int64_t most) const {
     auto value = file_.integer(full(key));
@@ -66,8 +79,14 @@ class MetadataReader {
 
  private:
   const GgufFile& file_;
-  std::string architecture_;
+  std::string architecture_, family_;
 };
+
+// The part of `whole` columns that `part` are, so that ModelConfig::rotated gives `part` again.
+double fraction(int64_t part, int64_t whole) {
+  double f = static_cast<double>(part) / static_cast<double>(whole);
+  return static_cast<int64_t>(f * static_cast<double>(whole)) == part ? f : std::nextafter(f, 2.0);
+}
 
 // Metadata does not say how rope_freqs.weight was made; the numbers of the published models do.
 RopeScaling scaling_of(const GgufFile& file, ModelConfig config) {
@@ -76,9 +95,10 @@ RopeScaling scaling_of(const GgufFile& file, ModelConfig config) {
   auto refuse = [&](auto&&... what) {
     throw UsageError(str("[", file.where(), "] ", factors_name, ": ", what...));
   };
-  if (entry->shape != Shape{config.head_dim() / 2})
-    refuse("expected one factor for each of ", config.head_dim() / 2, " pairs, got ", entry->shape);
-  std::vector<float> factors(static_cast<size_t>(config.head_dim() / 2));
+  int64_t pairs = config.rotated() / 2;
+  if (entry->shape != Shape{pairs})
+    refuse("expected one factor for each of ", pairs, " pairs, got ", entry->shape);
+  std::vector<float> factors(static_cast<size_t>(pairs));
   file.read_as_f32(*entry, factors.data());
   config.rope_scaling = {.factor = *std::ranges::max_element(factors)};
   if (!(config.rope_scaling.factor >= 1)) refuse("expected factors from 1");
@@ -100,7 +120,7 @@ ModelConfig model_config_from_gguf(const GgufFile& file) {
   if (!embedding || embedding->shape.rank() != 2)
     throw FormatError(str("[", file.where(), "] has no matrix token_embd.weight"));
   ModelConfig config;
-  config.family = in.architecture();
+  config.family = in.family();
   config.width = in.size("embedding_length", {}, most);
   config.layers = in.size("block_count", {}, 65536);
   config.heads = in.size("attention.head_count", {}, most);
@@ -126,17 +146,23 @@ ModelConfig model_config_from_gguf(const GgufFile& file) {
   in.require("expert_count", "no experts", [](double v) { return v == 0; });
   in.require("attention.sliding_window", "full causal attention",
              [&](double v) { return v == 0 || v >= static_cast<double>(config.context); });
-  if (config.gpt2()) {
-    if (config.kv_heads != config.heads || config.head_width != 0)
-      inconsistent("gpt2 has as many key heads as heads, together as wide as the stream");
-    config.norm_eps = in.positive("attention.layer_norm_epsilon", 1e-5);
-  } else {
-    if (config.head_dim() % 2 != 0)
-      inconsistent("heads of width ", d, ": rotary positions need an even one");
-    config.norm_eps = in.positive("attention.layer_norm_rms_epsilon", 1e-5);
+  const Family& family = config.traits();
+  if (!family.free_heads && (config.kv_heads != config.heads || config.head_width != 0))
+    inconsistent(family.name, " has as many key heads as heads, together as wide as the stream");
+  config.norm_eps = in.positive(
+      family.layernorm ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon", 1e-5);
+  if (family.neox_options) {
+    config.parallel_residual =
+        file.boolean(in.full("use_parallel_residual")).value_or(config.parallel_residual);
+    config.rotary_fraction = fraction(in.size("rope.dimension_count", d, d), d);
+  }
+  if (family.rotary) {
+    if (config.rotated() % 2 != 0)
+      inconsistent("heads of width ", d, ", of which ", config.rotated(),
+                   " columns turn: rotary positions need an even number");
     config.rope_theta = in.positive("rope.freq_base", 10000);
     in.require("rope.dimension_count", "rotary positions over the whole head",
-               [&](double v) { return v == static_cast<double>(d); });
+               [&](double v) { return v == static_cast<double>(config.rotated()); });
     if (file.text(in.full("rope.scaling.type")).value_or("none") != "none")
       in.require("rope.scaling.factor", "no scaling but Llama 3's",
                  [](double v) { return v == 1 || v == 0; });
@@ -162,12 +188,13 @@ void add_model_metadata(const ModelConfig& config, GgufWriter& out) {
   size("feed_forward_length", config.hidden);
   size("attention.head_count", config.heads);
   size("attention.head_count_kv", config.kv_heads);
-  if (config.gpt2()) {
-    number("attention.layer_norm_epsilon", config.norm_eps);
-  } else {
-    number("attention.layer_norm_rms_epsilon", config.norm_eps);
+  const Family& family = config.traits();
+  number(family.layernorm ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon",
+         config.norm_eps);
+  if (family.neox_options) out.add(prefix + ".use_parallel_residual", config.parallel_residual);
+  if (family.rotary) {
     number("rope.freq_base", config.rope_theta);
-    size("rope.dimension_count", config.head_dim());
+    size("rope.dimension_count", config.rotated());
     if (config.head_width > 0) {
       size("attention.key_length", config.head_width);
       size("attention.value_length", config.head_width);

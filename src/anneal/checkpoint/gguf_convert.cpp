@@ -146,7 +146,7 @@ GgufReport export_gguf(const fs::path& path, const fs::path& file, GgufType type
 
   if (config.rope_scaling.factor != 1)
     out.add_tensor(
-        factors_name, {config.head_dim() / 2}, GgufType::f32,
+        factors_name, {config.rotated() / 2}, GgufType::f32,
         [&](std::span<float> values) { std::ranges::copy(rope_factors(config), values.begin()); });
   std::vector<float> hf;
   for (const auto& t : tensors) {

@@ -20,7 +20,7 @@ ModelConfig tiny(const std::string& family) {
   ModelConfig config{.family = family,
                      .layers = 2,
                      .heads = 4,
-                     .kv_heads = family == "gpt2" ? 4 : 2,
+                     .kv_heads = find_family(family)->free_heads ? 2 : 4,
                      .width = 32,
                      .hidden = 64,
                      .context = 64,
@@ -30,6 +30,11 @@ ModelConfig tiny(const std::string& family) {
     config.head_width = 16;
     config.rope_theta = 500000;
     config.rope_scaling.factor = 8;
+  }
+  if (family == "qwen3") config.head_width = 16;
+  if (family == "gpt_neox") {
+    config.rotary_fraction = 0.25;
+    config.parallel_residual = false;
   }
   return config;
 }
@@ -115,7 +120,8 @@ TEST_P(Convert, ThereAndBack) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, Convert, testing::Values("gpt2", "llama", "qwen2", "mistral"));
+INSTANTIATE_TEST_SUITE_P(Families, Convert,
+                         testing::Values("gpt2", "llama", "qwen2", "mistral", "qwen3", "gpt_neox"));
 
 // llama.cpp rotates neighbouring rows.
 TEST(GgufLayout, RowsOfRotaryPairsAreNeighbours) {
@@ -123,6 +129,34 @@ TEST(GgufLayout, RowsOfRotaryPairsAreNeighbours) {
   std::vector<float> hf = {0, 1, 2, 3, 10, 11, 12, 13}, gguf(8), back(8);
   to_gguf_layout(tensor, hf, gguf);
   EXPECT_EQ(gguf, (std::vector<float>{0, 2, 1, 3, 10, 12, 11, 13}));
+  to_hf_layout(tensor, gguf, back);
+  EXPECT_EQ(back, hf);
+}
+
+// Every part of a head can be said by the number of its columns.
+TEST(GgufLayout, FractionsOfHeadsAreExact) {
+  TemporaryDirectory directory;
+  auto path = directory.path() / "a.gguf";
+  for (int64_t turned : {2, 6, 14, 48, 98}) {
+    auto config = tiny("gpt_neox");
+    config.width = 4 * 98;
+    config.rotary_fraction = static_cast<double>(turned) / 98 + 1e-9;
+    ASSERT_EQ(config.rotated(), turned);
+    GgufWriter out;
+    add_model_metadata(config, out);
+    out.add_tensor("token_embd.weight", {48, 4 * 98}, GgufType::f32, [](std::span<float>) {});
+    out.add_tensor("output.weight", {48, 4 * 98}, GgufType::f32, [](std::span<float>) {});
+    out.write(path);
+    EXPECT_EQ(model_config_from_gguf(GgufFile(path)).rotated(), turned);
+  }
+}
+
+// llama.cpp has queries, keys and values one after the other.
+TEST(GgufLayout, InterleavedHeadsAreSorted) {
+  GgufTensor tensor{.hf_shape = {6, 1}, .interleaving = {.heads = 2}};
+  std::vector<float> hf = {0, 10, 20, 1, 11, 21}, gguf(6), back(6);
+  to_gguf_layout(tensor, hf, gguf);
+  EXPECT_EQ(gguf, (std::vector<float>{0, 1, 10, 11, 20, 21}));
   to_hf_layout(tensor, gguf, back);
   EXPECT_EQ(back, hf);
 }

@@ -7,6 +7,7 @@
 #include "anneal/checkpoint/gguf.hpp"
 #include "anneal/checkpoint/gguf_writer.hpp"
 #include "anneal/model/config.hpp"
+#include "anneal/model/head_interleaving.hpp"
 
 namespace anneal {
 
@@ -18,6 +19,7 @@ struct GgufTensor {
   Shape hf_shape;
   bool transposed = false;   // GPT-2's Conv1D weights are Linear ones in GGUF
   int64_t turned_heads = 0;  // > 0: rows of rotary pairs are neighbours in GGUF, heads of them
+  HeadInterleaving interleaving{};  // of Hugging Face's rows; GGUF has ours
   bool is_vector() const { return hf_shape.rank() == 1; }
   Shape gguf_shape() const;
 };

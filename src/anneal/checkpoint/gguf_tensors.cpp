@@ -12,9 +12,15 @@ using Names = std::pair<std::string_view, std::string_view>;
 
 // Hugging Face's names outside and inside a block, and llama.cpp's.
 constexpr Names outer_names[] = {
-    {"transformer.wte.", "token_embd."},   {"transformer.wpe.", "position_embd."},
-    {"transformer.ln_f.", "output_norm."}, {"model.embed_tokens.", "token_embd."},
-    {"model.norm.", "output_norm."},       {"lm_head.", "output."},
+    {"transformer.wte.", "token_embd."},
+    {"transformer.wpe.", "position_embd."},
+    {"transformer.ln_f.", "output_norm."},
+    {"model.embed_tokens.", "token_embd."},
+    {"model.norm.", "output_norm."},
+    {"lm_head.", "output."},
+    {"gpt_neox.embed_in.", "token_embd."},
+    {"gpt_neox.final_layer_norm.", "output_norm."},
+    {"embed_out.", "output."},
 };
 constexpr Names block_names[] = {
     {"ln_1.", "attn_norm."},
@@ -27,15 +33,21 @@ constexpr Names block_names[] = {
     {"self_attn.q_proj.", "attn_q."},
     {"self_attn.k_proj.", "attn_k."},
     {"self_attn.v_proj.", "attn_v."},
+    {"self_attn.q_norm.", "attn_q_norm."},
+    {"self_attn.k_norm.", "attn_k_norm."},
     {"self_attn.o_proj.", "attn_output."},
     {"post_attention_layernorm.", "ffn_norm."},
     {"mlp.gate_proj.", "ffn_gate."},
     {"mlp.up_proj.", "ffn_up."},
     {"mlp.down_proj.", "ffn_down."},
+    {"attention.query_key_value.", "attn_qkv."},
+    {"attention.dense.", "attn_output."},
+    {"mlp.dense_h_to_4h.", "ffn_up."},
+    {"mlp.dense_4h_to_h.", "ffn_down."},
 };
 
 std::string gguf_name_of(std::string_view name) {
-  for (std::string_view blocks : {"transformer.h.", "model.layers."}) {
+  for (std::string_view blocks : {"transformer.h.", "model.layers.", "gpt_neox.layers."}) {
     if (!name.starts_with(blocks)) continue;
     auto rest = name.substr(blocks.size());
     auto dot = rest.find('.');
@@ -62,7 +74,9 @@ void for_runs(const GgufTensor& t, F f) {
       for (int64_t i = 0; i < d; ++i)
         f((h * d + i) * columns, (h * d + i % 2 * (d / 2) + i / 2) * columns, columns);
   } else {
-    f(0, 0, rows * columns);
+    t.interleaving.for_runs(rows * columns, [&](int64_t in_hf, int64_t in_gguf, int64_t count) {
+      f(in_gguf, in_hf, count);
+    });
   }
 }
 
@@ -81,17 +95,18 @@ std::vector<GgufTensor> gguf_tensors(const ModelConfig& config) {
   LanguageModelOptions options{.sequence = 1, .train = false};
   Module module = build_language_model(config, options);
   // llama.cpp turns neighbouring rows in models of its architecture "llama" and, as Hugging Face
-  // does, rows half a head apart in "qwen2".
+  // does, rows half a head apart in the others.
   bool turned = config.family == "llama" || config.family == "mistral";
   std::vector<GgufTensor> tensors;
   for (const HfTensor& t : hf_tensors(module, config)) {
     GgufTensor tensor{gguf_name_of(t.name), t.name, t.shape};
     bool table = t.name.find("wte.") != std::string::npos ||
                  t.name.find("wpe.") != std::string::npos || t.name.starts_with("lm_head");
-    tensor.transposed = config.gpt2() && t.shape.rank() == 2 && !table;
+    tensor.transposed = config.traits().in_out && t.shape.rank() == 2 && !table;
     if (turned && t.name.find(".q_proj.") != std::string::npos) tensor.turned_heads = config.heads;
     if (turned && t.name.find(".k_proj.") != std::string::npos)
       tensor.turned_heads = config.kv_heads;
+    tensor.interleaving = t.interleaving;
     tensors.push_back(std::move(tensor));
   }
   return tensors;

@@ -63,17 +63,46 @@ Json llama_like(const ModelConfig& config) {
           {"attention_dropout", config.attention_dropout_rate()}};
 }
 
+Json gpt_neox(const ModelConfig& config) {
+  bool exact = config.activation_function() == Activation::gelu_exact;
+  return {{"hidden_size", config.width},
+          {"num_hidden_layers", config.layers},
+          {"num_attention_heads", config.heads},
+          {"intermediate_size", config.hidden ? config.hidden : 4 * config.width},
+          {"max_position_embeddings", config.context},
+          {"hidden_act", exact ? "gelu" : "gelu_new"},
+          {"layer_norm_eps", config.norm_eps},
+          {"rotary_pct", config.rotary_fraction},
+          {"rotary_emb_base", config.rope_theta},
+          {"rope_scaling", rope_scaling(config.rope_scaling)},
+          {"use_parallel_residual", config.parallel_residual},
+          {"attention_bias", true},
+          {"hidden_dropout", config.dropout},
+          {"attention_dropout", config.attention_dropout_rate()}};
+}
+
+Json by_naming(const ModelConfig& config) {
+  switch (config.traits().naming) {
+    case Naming::gpt2:
+      return gpt2(config);
+    case Naming::llama:
+      return llama_like(config);
+    case Naming::gpt_neox:
+      return gpt_neox(config);
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string hf_config_json(const ModelConfig& config, const HfTokenIds& ids) {
-  const Family* family = find_family(config.family);
-  ANNEAL_ASSERT(family, config.family);
-  auto json = config.gpt2() ? gpt2(config) : llama_like(config);
+  const Family& family = config.traits();
+  auto json = by_naming(config);
   // Their defaults in transformers are windows.
   if (config.family == "mistral") json["sliding_window"] = nullptr;
-  if (config.family == "qwen2") json["use_sliding_window"] = false;
-  json["model_type"] = family->name;
-  json["architectures"] = Json::array({family->architecture});
+  if (config.family == "qwen2" || config.family == "qwen3") json["use_sliding_window"] = false;
+  json["model_type"] = family.name;
+  json["architectures"] = Json::array({family.architecture});
   json["vocab_size"] = config.vocab_size;
   json["tie_word_embeddings"] = config.tie_embeddings;
   json["initializer_range"] = 0.02;

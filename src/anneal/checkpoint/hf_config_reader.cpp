@@ -169,6 +169,7 @@ class RopeReader {
     std::string type = "default";
     for (const auto& [name, value] : rope_.items()) {
       if (name == "rope_theta") config.rope_theta = number("rope_theta");
+      if (name == "partial_rotary_factor") config.rotary_fraction = number("partial_rotary_factor");
       if (name == "rope_type" || name == "type") type = value.is_string() ? value : Json("?");
     }
     if (type != "default" && type != "llama3")
@@ -187,7 +188,8 @@ class RopeReader {
       config.rope_scaling = scaling;
     }
     for (const auto& [name, value] : rope_.items()) {
-      bool known = name == "rope_theta" || name == "rope_type" || name == "type";
+      bool known = name == "rope_theta" || name == "rope_type" || name == "type" ||
+                   (name == "partial_rotary_factor" && config.traits().neox_options);
       if (type == "llama3")
         known = known || name == "factor" || name == "low_freq_factor" ||
                 name == "high_freq_factor" || name == "original_max_position_embeddings";
@@ -214,6 +216,13 @@ class RopeReader {
   const char* key_;
   const Json& rope_;
 };
+
+void read_rope(const ConfigReader& in, ModelConfig& config) {
+  for (const char* key : {"rope_scaling", "rope_parameters"})
+    if (auto rope = in.find(key)) RopeReader(in, key, *rope).read(config);
+  if (!(config.rope_theta > 0))
+    in.expected(in.find("rope_theta") ? "rope_theta" : "rotary_emb_base", "a positive number");
+}
 
 // A window that never hides anything is none.
 void check_window(const ConfigReader& in, const ModelConfig& config) {
@@ -243,9 +252,9 @@ ModelConfig llama_like(const ConfigReader& in, const std::string& family) {
   config.attention_dropout = in.rate("attention_dropout", 0.0);
   config.tie_embeddings = in.flag("tie_word_embeddings", false);
 
-  for (const char* key : {"rope_scaling", "rope_parameters"})
-    if (auto rope = in.find(key)) RopeReader(in, key, *rope).read(config);
-  if (!(config.rope_theta > 0)) in.expected("rope_theta", "a positive number");
+  read_rope(in, config);
+  if (in.number("partial_rotary_factor", 1) != 1)
+    in.refuse("partial_rotary_factor", "rotary positions over the whole head");
   if (in.text("hidden_act", "silu") != "silu") in.refuse("hidden_act", "silu");
   in.require_flag("attention_bias", false, "no biases");
   in.require_flag("mlp_bias", false, "no biases");
@@ -253,12 +262,62 @@ ModelConfig llama_like(const ConfigReader& in, const std::string& family) {
   if (config.heads % config.kv_heads != 0)
     in.inconsistent(str("num_key_value_heads = ", config.kv_heads,
                         " does not divide num_attention_heads = ", config.heads));
-  if (int64_t d = in.size("head_dim", 0, widest_head); d * config.heads != config.width)
+  if (int64_t d = in.size("head_dim", config.traits().head_width, widest_head);
+      d * config.heads != config.width)
     config.head_width = d;
-  if (config.head_dim() % 2 != 0)
-    in.inconsistent(str("heads of width ", config.head_dim(),
-                        " (head_dim): rotary positions need an even one"));
   return config;
+}
+
+ModelConfig gpt_neox(const ConfigReader& in) {
+  ModelConfig config;
+  config.family = "gpt_neox";
+  config.width = in.size("hidden_size");
+  config.layers = in.size("num_hidden_layers", {}, most_layers);
+  config.heads = config.kv_heads = in.size("num_attention_heads");
+  config.hidden = in.size("intermediate_size");
+  config.context = in.size("max_position_embeddings");
+  config.norm_eps = in.number("layer_norm_eps", 1e-5);
+  config.rope_theta = in.number("rotary_emb_base", 10000.0);
+  config.rotary_fraction = in.number("rotary_pct", 0.25);
+  config.parallel_residual = in.flag("use_parallel_residual", true);
+  config.tie_embeddings = in.flag("tie_word_embeddings", false);
+  config.dropout = in.rate("hidden_dropout", 0.0);
+  config.attention_dropout = in.rate("attention_dropout", 0.0);
+  config.embedding_dropout = config.dropout;
+
+  auto activation = in.text("hidden_act", "gelu");
+  if (activation == "gelu_new" || activation == "gelu_fast" || activation == "gelu_pytorch_tanh")
+    config.activation = "gelu_tanh";
+  else if (activation != "gelu")
+    in.refuse("hidden_act", "gelu, gelu_new, gelu_fast or gelu_pytorch_tanh");
+  in.require_flag("attention_bias", true, "biases in every layer");
+  read_rope(in, config);
+  return config;
+}
+
+ModelConfig by_naming(const ConfigReader& in, const Family& family) {
+  switch (family.naming) {
+    case Naming::gpt2:
+      return gpt2(in);
+    case Naming::llama:
+      return llama_like(in, std::string(family.name));
+    case Naming::gpt_neox:
+      return gpt_neox(in);
+  }
+  return {};
+}
+
+// What every family's config must agree on.
+void check_heads(const ConfigReader& in, const ModelConfig& config) {
+  if (config.head_width == 0 && config.width % config.heads != 0)
+    in.inconsistent(str(config.heads, " heads do not divide the width ", config.width));
+  if (!config.traits().rotary) return;
+  if (config.traits().neox_options && !(config.rotary_fraction > 0 && config.rotary_fraction <= 1))
+    in.inconsistent(
+        str("rotary_pct: expected a number above 0, at most 1, got ", config.rotary_fraction));
+  if (config.rotated() == 0 || config.rotated() % 2 != 0)
+    in.inconsistent(str("heads of width ", config.head_dim(), " (head_dim), of which ",
+                        config.rotated(), " columns turn: rotary positions need an even number"));
 }
 
 }  // namespace
@@ -266,15 +325,15 @@ ModelConfig llama_like(const ConfigReader& in, const std::string& family) {
 ModelConfig model_config_from_hf(std::string_view json, const std::string& where) {
   ConfigReader in(json, where);
   auto type = in.text("model_type", "");
-  if (!find_family(type))
+  const Family* family = find_family(type);
+  if (!family)
     throw UsageError(str("[", where, "] model_type = ",
                          in.find("model_type") ? shown(*in.find("model_type")) : "missing",
                          " is not supported (expected one of ", family_names(), ")"));
   in.require_absent("quantization_config", "weights that are not quantised");
-  auto config = type == "gpt2" ? gpt2(in) : llama_like(in, type);
+  auto config = by_naming(in, *family);
   config.vocab_size = in.size("vocab_size");
-  if (config.head_width == 0 && config.width % config.heads != 0)
-    in.inconsistent(str(config.heads, " heads do not divide the width ", config.width));
+  check_heads(in, config);
   if (config.matrix_elements() > ModelConfig::most_matrix_elements)
     in.inconsistent(str("the sizes make ", config.matrix_elements(), " parameters, at most ",
                         ModelConfig::most_matrix_elements, " can be counted"));

@@ -47,6 +47,28 @@ ModelConfig like_llama(const std::string& family) {
   return config;
 }
 
+ModelConfig qwen3() {
+  auto config = like_llama("qwen3");
+  config.head_width = 32;
+  return config;
+}
+
+ModelConfig gpt_neox() {
+  auto config = gpt2();
+  config.family = "gpt_neox";
+  config.rope_theta = 20000;
+  config.rotary_fraction = 0.25;
+  return config;
+}
+
+ModelConfig sequential_neox() {
+  auto config = gpt_neox();
+  config.rotary_fraction = 1;
+  config.parallel_residual = false;
+  config.activation = "gelu_tanh";
+  return config;
+}
+
 Json written(const ModelConfig& config, const HfTokenIds& ids = {}) {
   return Json::parse(hf_config_json(config, ids));
 }
@@ -55,8 +77,8 @@ ModelConfig read(const Json& json) { return model_config_from_hf(json.dump(), "c
 
 TEST(HfConfig, RoundTrip) {
   for (bool tied : {false, true})
-    for (auto config :
-         {gpt2(), llama(), scaled_llama(), like_llama("qwen2"), like_llama("mistral")}) {
+    for (auto config : {gpt2(), llama(), scaled_llama(), like_llama("qwen2"), like_llama("mistral"),
+                        qwen3(), gpt_neox(), sequential_neox()}) {
       config.tie_embeddings = tied;
       EXPECT_EQ(model_config_from_hf(hf_config_json(config, {}), "config.json"), config);
     }
@@ -147,6 +169,36 @@ TEST(HfConfig, ReadsPublishedConfigs) {
   EXPECT_TRUE(config.tie_embeddings);
 }
 
+TEST(HfConfig, ReadsPublishedConfigsOfLaterFamilies) {
+  // EleutherAI/pythia-70m
+  auto config = model_config_from_hf(
+      R"({"architectures": ["GPTNeoXForCausalLM"], "bos_token_id": 0, "eos_token_id": 0,
+          "hidden_act": "gelu", "hidden_size": 512, "initializer_range": 0.02,
+          "intermediate_size": 2048, "layer_norm_eps": 1e-05, "max_position_embeddings": 2048,
+          "model_type": "gpt_neox", "num_attention_heads": 8, "num_hidden_layers": 6,
+          "rotary_emb_base": 10000, "rotary_pct": 0.25, "tie_word_embeddings": false,
+          "torch_dtype": "float16", "transformers_version": "4.24.0", "use_cache": true,
+          "use_parallel_residual": true, "vocab_size": 50304})",
+      "config.json");
+  EXPECT_EQ(config.rotated(), 16);
+  EXPECT_EQ(config.activation_function(), Activation::gelu_exact);
+  EXPECT_TRUE(config.is_parallel());
+  EXPECT_FALSE(config.tie_embeddings);
+  // Qwen/Qwen3-0.6B
+  config = model_config_from_hf(
+      R"({"architectures": ["Qwen3ForCausalLM"], "attention_bias": false, "attention_dropout": 0.0,
+          "bos_token_id": 151643, "eos_token_id": 151645, "head_dim": 128, "hidden_act": "silu",
+          "hidden_size": 1024, "initializer_range": 0.02, "intermediate_size": 3072,
+          "max_position_embeddings": 40960, "max_window_layers": 28, "model_type": "qwen3",
+          "num_attention_heads": 16, "num_hidden_layers": 28, "num_key_value_heads": 8,
+          "rms_norm_eps": 1e-06, "rope_scaling": null, "rope_theta": 1000000,
+          "sliding_window": null, "tie_word_embeddings": true, "torch_dtype": "bfloat16",
+          "use_cache": true, "use_sliding_window": false, "vocab_size": 151936})",
+      "config.json");
+  EXPECT_EQ(config.head_dim(), 128);
+  EXPECT_TRUE(config.traits().head_norm);
+}
+
 TEST(HfConfig, DefaultsAreThoseOfTransformers) {
   auto json = written(llama());
   for (const char* key :
@@ -157,6 +209,28 @@ TEST(HfConfig, DefaultsAreThoseOfTransformers) {
   EXPECT_EQ(config.norm_eps, 1e-6);
   EXPECT_EQ(config.rope_theta, 10000.0);
   EXPECT_EQ(config.kv_heads, 4);
+  json = written(qwen3());
+  json.erase("head_dim");
+  EXPECT_EQ(read(json).head_width, 128);
+  json = written(sequential_neox());
+  for (const char* key : {"rotary_pct", "rotary_emb_base", "use_parallel_residual", "hidden_act",
+                          "layer_norm_eps", "tie_word_embeddings"})
+    json.erase(key);
+  config = read(json);
+  EXPECT_EQ(config.rotary_fraction, 0.25);
+  EXPECT_EQ(config.rope_theta, 10000.0);
+  EXPECT_TRUE(config.parallel_residual);
+  EXPECT_EQ(config.activation, "gelu");
+  EXPECT_EQ(config.norm_eps, 1e-5);
+  EXPECT_FALSE(config.tie_embeddings);
+}
+
+TEST(HfConfig, NamesOfTheSameGelu) {
+  auto json = written(gpt_neox());
+  for (const char* name : {"gelu_new", "gelu_fast", "gelu_pytorch_tanh"}) {
+    json["hidden_act"] = name;
+    EXPECT_EQ(read(json).activation, "gelu_tanh");
+  }
 }
 
 TEST(HfConfig, RopeParametersOfTransformers5) {
@@ -164,6 +238,13 @@ TEST(HfConfig, RopeParametersOfTransformers5) {
   json.erase("rope_theta");
   json["rope_parameters"] = {{"rope_theta", 12345.0}, {"rope_type", "default"}};
   EXPECT_EQ(read(json).rope_theta, 12345.0);
+  json = written(gpt_neox());
+  json.erase("rotary_emb_base");
+  json.erase("rotary_pct");
+  json["rope_parameters"] = {
+      {"rope_theta", 12345.0}, {"rope_type", "default"}, {"partial_rotary_factor", 0.5}};
+  EXPECT_EQ(read(json).rope_theta, 12345.0);
+  EXPECT_EQ(read(json).rotary_fraction, 0.5);
 }
 
 TEST(HfConfig, RopeScalingOfLlama3) {
@@ -234,6 +315,17 @@ TEST(HfConfig, WhatAnnealDoesNotHaveIsRefusedByName) {
       {llama(), "mlp_bias", true},
       {llama(), "head_dim", 7},
       {llama(), "num_key_value_heads", 3},
+      {llama(), "partial_rotary_factor", 0.5},
+      {llama(), "rope_parameters", {{"partial_rotary_factor", 0.5}}},
+      {qwen3(), "attention_bias", true},
+      {qwen3(), "head_dim", 33},
+      {gpt_neox(), "attention_bias", false},
+      {gpt_neox(), "hidden_act", "relu"},
+      {gpt_neox(), "rotary_pct", 0.0},
+      {gpt_neox(), "rotary_pct", 1.5},
+      {gpt_neox(), "rotary_pct", "all"},
+      {gpt_neox(), "use_parallel_residual", 1},
+      {gpt_neox(), "rope_scaling", {{"rope_type", "linear"}, {"factor", 2.0}}},
   };
   for (const auto& refusal : refusals) {
     auto json = written(refusal.base);

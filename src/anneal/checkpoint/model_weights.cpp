@@ -18,16 +18,26 @@ constexpr int64_t max_index_bytes = 100 << 20;
 constexpr int max_index_depth = 64;
 
 std::string_view without_base(std::string_view name) {
-  for (std::string_view base : {"transformer.", "model."})
+  for (std::string_view base : {"transformer.", "model.", "gpt_neox."})
     if (name.starts_with(base)) return name.substr(base.size());
   return name;
 }
 
 // Buffers that transformers once saved along with the weights, and copies of a tied head.
 bool holds_nothing_new(std::string_view name, const ModelConfig& config) {
-  if (name == "lm_head.weight") return config.tie_embeddings;
-  if (config.gpt2()) return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
-  return name.ends_with(".rotary_emb.inv_freq");
+  if (name == "lm_head.weight" || name == "embed_out.weight") return config.tie_embeddings;
+  auto ends_with_any = [&](std::initializer_list<std::string_view> ends) {
+    return std::ranges::any_of(ends, [&](std::string_view end) { return name.ends_with(end); });
+  };
+  switch (config.traits().naming) {
+    case Naming::gpt2:
+      return ends_with_any({".attn.bias", ".attn.masked_bias"});
+    case Naming::gpt_neox:
+      return ends_with_any({".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq"});
+    case Naming::llama:
+      return ends_with_any({".rotary_emb.inv_freq"});
+  }
+  return false;
 }
 
 }  // namespace
@@ -58,6 +68,14 @@ std::vector<std::string> files_of_weight_index(std::string_view text, const std:
     names.insert(std::move(name));
   }
   return {names.begin(), names.end()};
+}
+
+void read_into(const SafetensorsFile& file, std::string_view name, const HfTensor& tensor,
+               float* parameter) {
+  tensor.interleaving.for_runs(
+      tensor.shape.elements(), [&](int64_t in_file, int64_t here, int64_t count) {
+        file.read_part(name, DType::f32, in_file, count, parameter + tensor.first_element + here);
+      });
 }
 
 ModelWeights::ModelWeights(const std::filesystem::path& dir) {
@@ -107,6 +125,12 @@ void ModelWeights::read_as_f32(std::string_view name, float* out) const {
   auto found = find(name);
   ANNEAL_ASSERT(found.entry, "expect() was not asked for ", name);
   found.file->read_as_f32(found.entry->name, out);
+}
+
+void ModelWeights::read_into(const HfTensor& tensor, float* parameter) const {
+  auto found = find(tensor.name);
+  ANNEAL_ASSERT(found.entry, "expect() was not asked for ", tensor.name);
+  anneal::read_into(*found.file, found.entry->name, tensor, parameter);
 }
 
 }  // namespace anneal

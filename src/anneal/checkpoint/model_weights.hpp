@@ -18,6 +18,10 @@ inline constexpr std::string_view weight_index_name = "model.safetensors.index.j
 // each once, sorted; all are plain names. Throws FormatError.
 std::vector<std::string> files_of_weight_index(std::string_view json, const std::string& where);
 
+// Reads the tensor that a file has under `name` into its part of a parameter.
+void read_into(const SafetensorsFile& file, std::string_view name, const HfTensor& tensor,
+               float* parameter);
+
 // The weights of a Hugging Face model directory, mapped: model.safetensors, or the files that
 // model.safetensors.index.json names.
 class ModelWeights {
@@ -33,7 +37,8 @@ class ModelWeights {
   const std::vector<std::unique_ptr<SafetensorsFile>>& files() const { return files_; }
 
   // The tensor that a model has under this name, whether or not the file was saved from the model
-  // without its head, whose names lack the leading "transformer." or "model.".
+  // without its head, whose names lack the leading "transformer.", "model." or
+  // "gpt_neox.".
   Tensor find(std::string_view name) const;
 
   // Throws FormatError unless every one of `wanted` is there in its shape and everything else is
@@ -42,6 +47,9 @@ class ModelWeights {
   void expect(const std::vector<HfTensor>& wanted, const ModelConfig& config) const;
 
   void read_as_f32(std::string_view name, float* out) const;
+
+  // Reads a tensor to its place in the parameter that begins at `parameter`, in our order.
+  void read_into(const HfTensor& tensor, float* parameter) const;
 
  private:
   std::string where_;

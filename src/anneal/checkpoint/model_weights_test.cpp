@@ -57,6 +57,25 @@ TEST_F(Weights, NamesWithAndWithoutPrefix) {
   EXPECT_NE(complaint({.family = "llama"}).find("attn.bias"), std::string::npos);
 }
 
+// A file of GPT-NeoX as it was saved years ago, with the rows of its heads in their order.
+TEST_F(Weights, InterleavedHeadsAndOldBuffers) {
+  const HfTensor qkv{"gpt_neox.layers.0.attention.query_key_value.bias", 0, 1, {6}, {.heads = 2}};
+  for (const std::string prefix : {"gpt_neox.", ""}) {
+    const std::string attention = prefix + "layers.0.attention.";
+    write("model.safetensors",
+          {tensor(attention + "query_key_value.bias", {6}),
+           tensor(attention + "bias", {1, 1, 2, 2}), tensor(attention + "masked_bias", {}),
+           tensor(attention + "rotary_emb.inv_freq", {2}), tensor("embed_out.weight", {2, 2})});
+    ModelWeights weights(directory_.path());
+    weights.expect({qkv}, {.family = "gpt_neox", .tie_embeddings = true});
+    EXPECT_THROW(weights.expect({qkv}, {.family = "gpt_neox", .tie_embeddings = false}),
+                 FormatError);
+    std::array<float, 8> parameter{};
+    weights.read_into(qkv, parameter.data());
+    EXPECT_EQ(parameter, (std::array<float, 8>{0, 1, 4, 2, 5, 3, 6, 0}));
+  }
+}
+
 TEST_F(Weights, SeveralFiles) {
   write("a.safetensors", {tensor("transformer.wte.weight", {4, 2})});
   write("b.safetensors", {tensor("transformer.h.0.attn.c_attn.bias", {6})});

@@ -99,8 +99,22 @@ std::span<const std::byte> SafetensorsFile::bytes(std::string_view name) const {
 }
 
 void SafetensorsFile::read(std::string_view name, DType dtype, void* out) const {
+  int64_t elements = 1;
+  for (int64_t dim : entry(name).shape) elements *= dim;
+  read_part(name, dtype, 0, elements, out);
+}
+
+void SafetensorsFile::read_part(std::string_view name, DType dtype, int64_t first, int64_t count,
+                                void* out) const {
   const auto& e = entry(name);
   auto from = bytes(name);
+  int64_t elements = 1;
+  for (int64_t dim : e.shape) elements *= dim;
+  ANNEAL_ASSERT(first >= 0 && count >= 0 && first + count <= elements, "elements of ", name);
+  if (elements > 0) {
+    size_t size = from.size() / static_cast<size_t>(elements);
+    from = from.subspan(static_cast<size_t>(first) * size, static_cast<size_t>(count) * size);
+  }
   if (e.dtype == safetensors_name_of(dtype)) {
     if (!from.empty()) std::memcpy(out, from.data(), from.size());
     return;

@@ -14,6 +14,7 @@
 #include "anneal/base/file.hpp"
 #include "anneal/base/hash.hpp"
 #include "anneal/base/shape.hpp"
+#include "anneal/model/head_interleaving.hpp"
 
 namespace anneal {
 
@@ -22,12 +23,14 @@ namespace anneal {
 
 using SafetensorsMetadata = std::map<std::string, std::string>;
 
-// A contiguous tensor somewhere in memory; `data` holds shape.elements() values of `dtype`.
+// A contiguous tensor somewhere in memory; `data` holds shape.elements() values of `dtype`, which
+// the file has in the order of `interleaving`.
 struct TensorView {
   std::string name;
   DType dtype = DType::f32;
   Shape shape;
   const std::byte* data = nullptr;
+  HeadInterleaving interleaving{};
 
   int64_t bytes() const { return shape.elements() * size_of(dtype); }
 };
@@ -92,6 +95,8 @@ class SafetensorsFile {
   // and BF16 (rounding to nearest even) if `dtype` is f32, bf16 or f16. The other types are
   // read as they are; a file that holds something else is a FormatError.
   void read(std::string_view name, DType dtype, void* out) const;
+  // The same for `count` elements from `first` on, which must be there.
+  void read_part(std::string_view name, DType dtype, int64_t first, int64_t count, void* out) const;
   void read_as_f32(std::string_view name, float* out) const { read(name, DType::f32, out); }
 
  private:

@@ -77,8 +77,15 @@ int64_t write_safetensors(FileWriter& out, std::span<const TensorView> tensors,
   auto order = order_of(tensors);
   auto header = header_of(tensors, order, metadata);
   put(header.data(), static_cast<int64_t>(header.size()));
-  for (size_t i : order)
-    if (int64_t bytes = tensors[i].bytes(); bytes > 0) put(bytes_of(i), bytes);
+  for (size_t i : order) {
+    const auto& tensor = tensors[i];
+    if (tensor.bytes() == 0) continue;
+    const std::byte* data = bytes_of(i);
+    const int64_t size = size_of(tensor.dtype);
+    tensor.interleaving.for_runs(
+        tensor.shape.elements(),
+        [&](int64_t, int64_t here, int64_t count) { put(data + here * size, count * size); });
+  }
   return total;
 }
 

@@ -51,38 +51,76 @@ void check_name(const LoadedConfig& loaded) {
            "use letters, digits, - and _");
 }
 
+// A key that only some families, optimizers or schedules read.
+struct KindKey {
+  std::string_view key;
+  std::vector<std::string_view> kinds;
+};
+
+// Refuses a value that would have no effect.
+void check_kind_key(const LoadedConfig& loaded, std::string_view kind_key, const KindKey& rule) {
+  const Key& key = *find_key(rule.key);
+  std::string kind = find_key(kind_key)->value(loaded.config);  // quoted
+  bool read =
+      std::ranges::any_of(rule.kinds, [&](std::string_view k) { return toml_string(k) == kind; });
+  if (read || key.value(loaded.config) == key.value(RunConfig{})) return;
+  std::string kinds;
+  for (auto k : rule.kinds) kinds += str(kinds.empty() ? "" : " or ", toml_string(k));
+  refuse(loaded, culprit(loaded, {rule.key, kind_key}),
+         str(other(loaded, rule.key), " has no effect with ", other(loaded, kind_key)),
+         str("remove it, or set ", kind_key, " to ", kinds));
+}
+
+void check_neox_options(const LoadedConfig& loaded) {
+  std::vector<std::string_view> with;
+  for (const Family& family : families)
+    if (family.neox_options) with.push_back(family.name);
+  for (const char* key : {"model.rotary_fraction", "model.parallel_residual", "model.activation"})
+    check_kind_key(loaded, "model.family", {key, with});
+}
+
 void check_architecture(const LoadedConfig& loaded) {
   const auto& m = loaded.config.model;
+  const Family& family = m.traits();
+  check_neox_options(loaded);
   if (m.head_width == 0 && m.width % m.heads != 0)
     refuse(loaded, culprit(loaded, {"model.heads", "model.width"}),
            str("the heads must divide the width, got ", other(loaded, "model.heads"), " and ",
                other(loaded, "model.width")),
            str("for this width set model.heads to ", divisors(m.width, m.heads)));
-  if (m.gpt2() && m.kv_heads != 0 && m.kv_heads != m.heads)
+  if (!family.free_heads && m.kv_heads != 0 && m.kv_heads != m.heads)
     refuse(loaded, culprit(loaded, {"model.kv_heads", "model.heads"}),
-           str("gpt2 has as many kv_heads as heads, got ", other(loaded, "model.kv_heads"), " and ",
-               other(loaded, "model.heads")),
+           str(m.family, " has as many kv_heads as heads, got ", other(loaded, "model.kv_heads"),
+               " and ", other(loaded, "model.heads")),
            "remove model.kv_heads, or use model.family = \"llama\"");
   if (m.kv_heads != 0 && m.heads % m.kv_heads != 0)
     refuse(loaded, culprit(loaded, {"model.kv_heads", "model.heads"}),
            str("the kv_heads must divide the heads, got ", other(loaded, "model.kv_heads"), " and ",
                other(loaded, "model.heads")),
            str("set model.kv_heads to ", divisors(m.heads, m.kv_heads)));
-  if (m.gpt2() && m.head_width != 0 && m.head_width * m.heads != m.width)
+  if (!family.free_heads && m.head_width != 0 && m.head_width * m.heads != m.width)
     refuse(loaded, culprit(loaded, {"model.head_width", "model.heads"}),
-           "the heads of gpt2 are as wide as the stream together",
+           str("the heads of ", m.family, " are as wide as the stream together"),
            "remove model.head_width, or use model.family = \"llama\"");
-  if (!m.gpt2() && m.rope_scaling.high <= m.rope_scaling.low)
+  if (family.rotary && m.rope_scaling.high <= m.rope_scaling.low)
     refuse(loaded, culprit(loaded, {"model.rope_high", "model.rope_low"}),
            str("expected model.rope_high above model.rope_low, got ",
                other(loaded, "model.rope_high"), " and ", other(loaded, "model.rope_low")),
            "remove both to have Llama 3's");
-  if (!m.gpt2() && m.hidden == 0)
+  if (family.activation == Activation::swiglu && m.hidden == 0)
     refuse(loaded, culprit(loaded, {"model.hidden", "model.family"}),
            str(m.family, " has no default for model.hidden"),
            str("state it, for example model.hidden = ", (m.width * 8 / 3 + 63) / 64 * 64,
                ", about 8/3 of the width"));
-  if (!m.gpt2() && m.head_dim() % 2 != 0)
+  if (m.rotary_fraction < 1 && (m.rotated() == 0 || m.rotated() % 2 != 0))
+    refuse(loaded, culprit(loaded, {"model.rotary_fraction", "model.heads", "model.width"}),
+           str("an even number of columns of a head must turn, got ", m.rotated(), " of ",
+               m.head_dim(), " from ", other(loaded, "model.rotary_fraction")),
+           str("set model.rotary_fraction to ",
+               toml_number(static_cast<double>(std::max<int64_t>(2, m.rotated() / 2 * 2)) /
+                           static_cast<double>(m.head_dim())),
+               " for example"));
+  if (family.rotary && m.rotary_fraction == 1 && m.head_dim() % 2 != 0)
     refuse(loaded, culprit(loaded, {"model.heads", "model.width", "model.head_width"}),
            str("rotary positions need heads of even width, got ", m.head_dim(), " from ",
                other(loaded, "model.width"), " and ", other(loaded, "model.heads")),
@@ -147,26 +185,6 @@ void check_batch(const LoadedConfig& loaded) {
     refuse(loaded, culprit(loaded, {"train.steps", "train.batch", "model.context"}),
            str("the run would see ", tokens, " tokens, more than can be counted"),
            "lower train.steps, train.batch or model.context");
-}
-
-// A key that only some optimizers or schedules read.
-struct KindKey {
-  std::string_view key;
-  std::vector<std::string_view> kinds;
-};
-
-// Refuses a value that would have no effect.
-void check_kind_key(const LoadedConfig& loaded, std::string_view kind_key, const KindKey& rule) {
-  const Key& key = *find_key(rule.key);
-  std::string kind = find_key(kind_key)->value(loaded.config);  // quoted
-  bool read =
-      std::ranges::any_of(rule.kinds, [&](std::string_view k) { return toml_string(k) == kind; });
-  if (read || key.value(loaded.config) == key.value(RunConfig{})) return;
-  std::string kinds;
-  for (auto k : rule.kinds) kinds += str(kinds.empty() ? "" : " or ", toml_string(k));
-  refuse(loaded, culprit(loaded, {rule.key, kind_key}),
-         str(other(loaded, rule.key), " has no effect with ", other(loaded, kind_key)),
-         str("remove it, or set ", kind_key, " to ", kinds));
 }
 
 void check_dropout(const LoadedConfig& loaded) {
@@ -281,7 +299,7 @@ void adopt_recommended(LoadedConfig& loaded) {
 void resolve(RunConfig& config) {
   auto& m = config.model;
   if (m.kv_heads == 0) m.kv_heads = m.heads;
-  if (m.hidden == 0 && m.gpt2()) m.hidden = 4 * m.width;
+  if (m.hidden == 0 && m.traits().activation != Activation::swiglu) m.hidden = 4 * m.width;
   bool no_validation = config.data.validation_files.empty() && config.data.validation_fraction == 0;
   if (no_validation) config.train.eval_every = 0;
   if (config.data.tokenizer.empty()) config.train.sample_every = 0;

@@ -31,8 +31,9 @@ std::vector<AdapterPlace> adapter_places(const Module& module, const ModelConfig
     places.push_back({.weight = t.parameter,
                       .scope = std::move(scope),
                       .first = whole ? 0 : t.first_element / t.shape[1],
-                      .features = config.gpt2() ? t.shape[1] : t.shape[0],
-                      .layer = std::string(layer)});
+                      .features = config.traits().in_out ? t.shape[1] : t.shape[0],
+                      .layer = std::string(layer),
+                      .interleaving = t.interleaving});
   }
   for (const std::string& target : targets) {
     if (known.contains(target)) continue;
@@ -61,6 +62,7 @@ std::vector<HfTensor> peft_tensors(const Module& module, const ModelConfig& conf
       ANNEAL_ASSERT(p >= 0, "the model has no parameter ", name);
       tensors.push_back({str("base_model.model.", place.layer, ".", factor, ".weight"), p, 0,
                          module.persistent(p).type.shape});
+      if (factor == std::string_view("lora_B")) tensors.back().interleaving = place.interleaving;
     }
   return tensors;
 }

@@ -28,7 +28,8 @@ struct AdapterPlace {
   std::string scope;    // of the adapter's parameters: h.3.attn.qkv.q_proj
   int64_t first = 0;
   int64_t features = 0;
-  std::string layer;  // model.layers.3.self_attn.q_proj
+  std::string layer;                // model.layers.3.self_attn.q_proj
+  HeadInterleaving interleaving{};  // of its output features in files
 };
 
 // Where the adapters go, in the order of the model. Throws UsageError naming lora.targets for one

@@ -35,6 +35,15 @@ Value rmsnorm_block(Builder& b, const std::string& name, Value x, double eps) {
   return rmsnorm(b, x, gain, eps);
 }
 
+Value head_norm_block(Builder& b, Value qkv, const HeadNormAttrs& attrs) {
+  auto gain = [&](const char* name) {
+    ScopeGuard scope(b, name);
+    return b.parameter("gain", {attrs.head_dim}, Role::gain, {Init::Kind::ones});
+  };
+  Value q = gain("q_norm"), k = gain("k_norm");
+  return head_norm(b, qkv, q, k, attrs);
+}
+
 Value mlp(Builder& b, const std::string& name, Value x, std::span<const int64_t> widths) {
   for (size_t i = 0; i < widths.size(); ++i) {
     if (i > 0) x = gelu(b, x);

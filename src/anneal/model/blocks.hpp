@@ -5,6 +5,7 @@
 
 #include "anneal/ir/builder.hpp"
 #include "anneal/model/config.hpp"
+#include "anneal/ops/head_norm/head_norm.hpp"
 
 namespace anneal {
 
@@ -29,6 +30,10 @@ Value linear(Builder& b, const std::string& name, Value x, int64_t out,
 // LayerNorm with parameters NAME.gain and NAME.bias; RMSNorm with NAME.gain. x [..., C].
 Value layernorm_block(Builder& b, const std::string& name, Value x, double eps);
 Value rmsnorm_block(Builder& b, const std::string& name, Value x, double eps);
+
+// RMSNorm of every query and key head of packed qkv [B,T,(H+2·Hkv)·D], with parameters q_norm.gain
+// and k_norm.gain [D].
+Value head_norm_block(Builder& b, Value qkv, const HeadNormAttrs& attrs);
 
 // Linear layers NAME.0, NAME.1, … with biases and these widths, GELU between them; initial
 // deviation √(2/in). x [..., in] -> [..., last width].

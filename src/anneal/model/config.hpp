@@ -4,26 +4,65 @@
 #include <string>
 #include <string_view>
 
+#include "anneal/base/error.hpp"
 #include "anneal/ops/rope/scaling.hpp"
 
 namespace anneal {
 
-// What distinguishes the families, beyond the sizes in ModelConfig.
+// What of the feed-forward layer is not linear.
+enum class Activation {
+  swiglu,      // silu(gate)·up, two matrices of `hidden` rows
+  gelu_tanh,   // GPT-2's approximation of GELU
+  gelu_exact,  // GELU by the error function
+};
+
+// Whose names and layouts the tensors of a model directory have.
+enum class Naming { gpt2, llama, gpt_neox };
+
+// What distinguishes the families, beyond the sizes in ModelConfig: the one table of it.
 struct Family {
   std::string_view name;          // ours and Hugging Face's model_type
   std::string_view architecture;  // Hugging Face's class
-  // GPT-2 (Radford et al. 2019): learned positions, LayerNorm, biases, GELU-tanh, Conv1D layout.
-  // The others, like Llama (Touvron et al. 2023): rotary positions, RMSNorm, SwiGLU, no biases
-  // but for what follows.
-  bool gpt2 = false;
-  bool qkv_bias = false;
+  Naming naming = Naming::llama;
+  Activation activation = Activation::swiglu;
+  bool rotary = true;         // rotary positions; else learned ones
+  bool layernorm = false;     // LayerNorm with biases; else RMSNorm
+  bool biases = false;        // in every linear layer, and
+  bool qkv_bias = false;      // in that of queries, keys and values
+  bool head_norm = false;     // RMSNorm of each head's queries and keys, before the rotation
+  bool in_out = false;        // matrices are stored [in, out] (Hugging Face's Conv1D)
+  bool free_heads = true;     // kv_heads and head_width may be chosen
+  bool neox_options = false;  // has activation, rotary_fraction and parallel_residual
+  int64_t head_width = 0;     // of a config.json that has none; 0: width / heads
 };
 
 inline constexpr Family families[] = {
-    {.name = "gpt2", .architecture = "GPT2LMHeadModel", .gpt2 = true, .qkv_bias = true},
+    // Radford et al. 2019
+    {.name = "gpt2",
+     .architecture = "GPT2LMHeadModel",
+     .naming = Naming::gpt2,
+     .activation = Activation::gelu_tanh,
+     .rotary = false,
+     .layernorm = true,
+     .biases = true,
+     .qkv_bias = true,
+     .in_out = true,
+     .free_heads = false},
+    // Touvron et al. 2023, and its descendants
     {.name = "llama", .architecture = "LlamaForCausalLM"},
     {.name = "mistral", .architecture = "MistralForCausalLM"},
     {.name = "qwen2", .architecture = "Qwen2ForCausalLM", .qkv_bias = true},
+    {.name = "qwen3", .architecture = "Qwen3ForCausalLM", .head_norm = true, .head_width = 128},
+    // Black et al. 2022; Pythia (Biderman et al. 2023)
+    {.name = "gpt_neox",
+     .architecture = "GPTNeoXForCausalLM",
+     .naming = Naming::gpt_neox,
+     .activation = Activation::gelu_exact,
+     .layernorm = true,
+     .biases = true,
+     .qkv_bias = true,
+     .free_heads = false,
+     .neox_options = true},
 };
 
 // Null if there is no such family.
@@ -43,13 +82,13 @@ inline std::string family_names() {
 
 // What a model is, whatever it is trained on. Zero stands for "derive it" where a comment says so.
 struct ModelConfig {
-  std::string family = "gpt2";  // one of `families`
+  std::string family = "gpt2";  // one of `families`; what a key says of families is in that table
   int64_t layers = 6;
   int64_t heads = 6;
-  int64_t kv_heads = 0;    // 0: heads; gpt2 has no other choice
+  int64_t kv_heads = 0;    // 0: heads; without free_heads no other choice
   int64_t width = 384;     // residual width
-  int64_t head_width = 0;  // 0: width / heads; gpt2 has no other choice
-  int64_t hidden = 0;      // feed-forward width; 0: gpt2's 4·width; the others must say it
+  int64_t head_width = 0;  // 0: width / heads; without free_heads no other choice
+  int64_t hidden = 0;      // feed-forward width; 0: 4·width; with SwiGLU it must be said
   int64_t context = 256;
   int64_t vocab_size = 0;         // 0: the tokenizer's
   double dropout = 0.0;           // of what attention and feed-forward add to the stream
@@ -59,14 +98,28 @@ struct ModelConfig {
   double norm_eps = 1e-5;
   double rope_theta = 10000.0;
   RopeScaling rope_scaling;
-  std::string init;  // a Hugging Face model directory to start from; "": random
+  // With neox_options:
+  std::string activation = "gelu";  // exact; or "gelu_tanh"
+  double rotary_fraction = 1;       // of each head's columns, the part that turns
+  bool parallel_residual = true;    // attention and feed-forward read and add to the same stream
+  std::string init;                 // a Hugging Face model directory to start from; "": random
 
-  bool gpt2() const { return family == "gpt2"; }
-  bool qkv_bias() const {
-    const Family* traits = find_family(family);
-    return traits && traits->qkv_bias;
+  // Throws UsageError if there is no such family.
+  const Family& traits() const {
+    if (const Family* found = find_family(family)) return *found;
+    throw UsageError(str("[model.family] there is no model family \"", family,
+                         "\" (expected one of ", family_names(), ")"));
   }
+  Activation activation_function() const {
+    if (!traits().neox_options) return traits().activation;
+    return activation == "gelu" ? Activation::gelu_exact : Activation::gelu_tanh;
+  }
+  bool is_parallel() const { return traits().neox_options && parallel_residual; }
   int64_t head_dim() const { return head_width ? head_width : width / heads; }
+  // Columns of a head that turn, as transformers counts them.
+  int64_t rotated() const {
+    return static_cast<int64_t>(static_cast<double>(head_dim()) * rotary_fraction);
+  }
   double attention_dropout_rate() const {
     return attention_dropout < 0 ? dropout : attention_dropout;
   }
@@ -79,9 +132,10 @@ struct ModelConfig {
     double w = static_cast<double>(width), f = static_cast<double>(hidden);
     double attention =
         w * static_cast<double>(2 * heads + 2 * kv_heads) * static_cast<double>(head_dim());
-    double feed_forward = (gpt2() ? 2 : 3) * w * f;
+    const Family& family_traits = traits();
+    double feed_forward = (family_traits.activation == Activation::swiglu ? 3 : 2) * w * f;
     double tables = static_cast<double>(vocab_size) * (tie_embeddings ? 1 : 2) +
-                    (gpt2() ? static_cast<double>(context) : 0);
+                    (family_traits.rotary ? 0 : static_cast<double>(context));
     return static_cast<double>(layers) * (attention + feed_forward) + tables * w;
   }
   static constexpr double most_matrix_elements = 0x1p50;

@@ -5,6 +5,7 @@
 
 #include "anneal/ir/module.hpp"
 #include "anneal/model/config.hpp"
+#include "anneal/model/head_interleaving.hpp"
 
 namespace anneal {
 
@@ -14,7 +15,8 @@ struct HfTensor {
   std::string name;
   int32_t parameter = -1;     // index of a persistent
   int64_t first_element = 0;  // within the parameter
-  Shape shape;                // in Hugging Face's layout, which is also ours
+  Shape shape;                // in Hugging Face's layout, which but for the order of rows is ours
+  HeadInterleaving interleaving{};
 };
 
 // All tensors of the model's directory, in the order of the model. Every element of every parameter

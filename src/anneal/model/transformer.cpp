@@ -16,16 +16,19 @@ namespace {
 class Transformer {
  public:
   Transformer(Builder& b, const ModelConfig& c, const TransformerInputs& in)
-      : b_(b), c_(c), in_(in), gpt2_(c.gpt2()) {
-    layout_ = gpt2_ ? WeightLayout::in_out : WeightLayout::out_in;
-  }
+      : b_(b), c_(c), in_(in), family_(c.traits()) {}
 
   Value run() {
     Value x = embed();  // [B,T,C]
     for (int64_t i = 0; i < c_.layers; ++i) {
       ScopeGuard scope(b_, "h." + std::to_string(i));
-      x = add(b_, x, attention_block(i, norm("norm1", x)));
-      x = add(b_, x, feed_forward(norm("norm2", x)));
+      Value attended = attention_block(i, norm("norm1", x));
+      if (c_.is_parallel()) {
+        x = add(b_, x, add(b_, attended, feed_forward(norm("norm2", x))));
+      } else {
+        x = add(b_, x, attended);
+        x = add(b_, x, feed_forward(norm("norm2", x)));
+      }
     }
     return norm("final_norm", x);
   }
@@ -36,7 +39,7 @@ class Transformer {
     Value table = b_.parameter("tokens.weight", {c_.vocab_size, c_.width}, Role::embedding,
                                {Init::Kind::normal, init_deviation});
     Value x = embedding(b_, table, in_.tokens);
-    if (gpt2_) {
+    if (!family_.rotary) {
       Value positions = b_.parameter("positions.weight", {c_.context, c_.width}, Role::position,
                                      {Init::Kind::normal, init_deviation});
       x = add(b_, x, embedding(b_, positions, in_.positions));
@@ -48,13 +51,17 @@ class Transformer {
     ScopeGuard scope(b_, "attn");
     int64_t d = c_.head_dim(), kv = c_.kv_heads;
     LinearOptions of_qkv = options(Role::matrix);
-    of_qkv.bias = c_.qkv_bias();
+    of_qkv.bias = family_.qkv_bias;
     Value qkv = linear(b_, "qkv", x, (c_.heads + 2 * kv) * d, of_qkv);
-    if (!gpt2_)
+    if (family_.head_norm)
+      qkv = head_norm_block(b_, qkv,
+                            {.heads = c_.heads, .kv_heads = kv, .head_dim = d, .eps = c_.norm_eps});
+    if (family_.rotary)
       qkv = rope(b_, qkv, in_.positions,
                  {.heads = c_.heads,
                   .kv_heads = kv,
                   .head_dim = d,
+                  .rotated = c_.rotated() == d ? 0 : c_.rotated(),
                   .theta = c_.rope_theta,
                   .scaling = c_.rope_scaling});
     Value mixed = in_.attention(b_, layer, qkv);  // [B,T,H·D]
@@ -63,15 +70,25 @@ class Transformer {
 
   Value feed_forward(Value x) {
     ScopeGuard scope(b_, "mlp");
-    Value hidden = gpt2_
-                       ? gelu(b_, linear(b_, "up", x, c_.hidden, options(Role::matrix)))
-                       : swiglu(b_, linear(b_, "gate_up", x, 2 * c_.hidden, options(Role::matrix)));
+    auto up = [&] { return linear(b_, "up", x, c_.hidden, options(Role::matrix)); };
+    Value hidden;
+    switch (c_.activation_function()) {
+      case Activation::swiglu:
+        hidden = swiglu(b_, linear(b_, "gate_up", x, 2 * c_.hidden, options(Role::matrix)));
+        break;
+      case Activation::gelu_tanh:
+        hidden = gelu(b_, up());
+        break;
+      case Activation::gelu_exact:
+        hidden = gelu_exact(b_, up());
+        break;
+    }
     return drop(linear(b_, "down", hidden, c_.width, options(Role::residual_matrix)), c_.dropout);
   }
 
   Value norm(const std::string& name, Value x) {
-    return gpt2_ ? layernorm_block(b_, name, x, c_.norm_eps)
-                 : rmsnorm_block(b_, name, x, c_.norm_eps);
+    return family_.layernorm ? layernorm_block(b_, name, x, c_.norm_eps)
+                             : rmsnorm_block(b_, name, x, c_.norm_eps);
   }
 
   Value drop(Value x, double rate) {
@@ -82,14 +99,16 @@ class Transformer {
   LinearOptions options(Role role) const {
     double deviation = init_deviation;
     if (role == Role::residual_matrix) deviation /= std::sqrt(2.0 * static_cast<double>(c_.layers));
-    return {.layout = layout_, .bias = gpt2_, .role = role, .deviation = deviation};
+    return {.layout = family_.in_out ? WeightLayout::in_out : WeightLayout::out_in,
+            .bias = family_.biases,
+            .role = role,
+            .deviation = deviation};
   }
 
   Builder& b_;
   const ModelConfig& c_;
   const TransformerInputs& in_;
-  bool gpt2_;
-  WeightLayout layout_;
+  const Family& family_;
 };
 
 }  // namespace
@@ -106,7 +125,7 @@ Value head_weight(Builder& b, const ModelConfig& config) {
 }
 
 std::vector<float> rope_factors(const ModelConfig& config) {
-  RopeAttrs attrs{.head_dim = config.head_dim(), .theta = config.rope_theta};
+  RopeAttrs attrs{.head_dim = config.rotated(), .theta = config.rope_theta};
   auto plain = rope_frequencies(attrs);
   attrs.scaling = config.rope_scaling;
   auto scaled = rope_frequencies(attrs);

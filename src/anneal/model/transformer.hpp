@@ -25,7 +25,7 @@ Value transformer(Builder& b, const ModelConfig& config, const TransformerInputs
 // The weight of the output head [V,C]: the token embedding where they are tied.
 Value head_weight(Builder& b, const ModelConfig& config);
 
-// By what the model's rope_scaling divides the angle of each pair of a head.
+// By what the model's rope_scaling divides the angle of each pair that turns in a head.
 std::vector<float> rope_factors(const ModelConfig& config);
 
 }  // namespace anneal

@@ -22,6 +22,8 @@
 #include "anneal/ops/grad_norm/grad_norm.hpp"
 #include "anneal/ops/head_loss/cpu.hpp"
 #include "anneal/ops/head_loss/head_loss.hpp"
+#include "anneal/ops/head_norm/cpu.hpp"
+#include "anneal/ops/head_norm/head_norm.hpp"
 #include "anneal/ops/matmul/cpu.hpp"
 #include "anneal/ops/matmul/matmul.hpp"
 #include "anneal/ops/norm/cpu.hpp"
@@ -49,6 +51,8 @@ const OpEntry table[] = {
     {layernorm_grad_op, make_layernorm_grad_kernel},
     {rmsnorm_op, make_rmsnorm_kernel},
     {rmsnorm_grad_op, make_rmsnorm_grad_kernel},
+    {head_norm_op, make_head_norm_kernel},
+    {head_norm_grad_op, make_head_norm_grad_kernel},
     {attention_op, make_attention_kernel},
     {attention_grad_op, make_attention_grad_kernel},
     {attention_cached_op, make_attention_cached_kernel},

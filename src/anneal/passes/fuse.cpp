@@ -60,8 +60,8 @@ void fuse_accumulation(Program& program) {
     for (const AccumulateInto& a : node.op->accumulate) {
       auto input = static_cast<size_t>(a.input);
       if (a.output != at || (input < node.inputs.size() && node.inputs[input])) continue;
-      uint32_t accepts = node.op->low_accept | node.op->low_require;
-      if (is_low(program.type(target).dtype) && !(accepts & bit(a.input))) continue;
+      uint32_t accepts_low = node.op->low_accept | node.op->low_require;
+      if (is_low(program.type(target).dtype) && !(accepts_low & bit(a.input))) continue;
       if (node.inputs.size() <= input) node.inputs.resize(input + 1);
       node.inputs[input] = target;
       auto& info = program.info(term);

@@ -43,7 +43,8 @@ std::vector<TensorView> model_tensors(const Session& session, const ModelConfig&
   for (const HfTensor& t : hf_tensors(session.module(), config)) {
     TensorRef parameter = session.persistent(t.parameter);
     views.push_back({t.name, parameter.type.dtype, t.shape,
-                     parameter.data + t.first_element * size_of(parameter.type.dtype)});
+                     parameter.data + t.first_element * size_of(parameter.type.dtype),
+                     t.interleaving});
   }
   return views;
 }
@@ -62,10 +63,8 @@ std::vector<TensorView> state_tensors(const Session& session) {
 void load_model_tensors(Session& session, const ModelConfig& config, const ModelWeights& weights) {
   auto tensors = hf_tensors(session.module(), config);
   weights.expect(tensors, config);
-  for (const HfTensor& t : tensors) {
-    auto out = session.persistent(t.parameter).as<float>();
-    weights.read_as_f32(t.name, out.data() + t.first_element);
-  }
+  for (const HfTensor& t : tensors)
+    weights.read_into(t, session.persistent(t.parameter).as<float>().data());
   session.refresh();
 }
 
@@ -74,7 +73,7 @@ std::vector<TensorView> adapter_tensors(const Session& session, const ModelConfi
   std::vector<TensorView> views;
   for (const HfTensor& t : peft_tensors(session.module(), config, lora.targets)) {
     TensorRef parameter = session.persistent(t.parameter);
-    views.push_back({t.name, parameter.type.dtype, t.shape, parameter.data});
+    views.push_back({t.name, parameter.type.dtype, t.shape, parameter.data, t.interleaving});
   }
   return views;
 }
@@ -85,7 +84,7 @@ void load_adapter_tensors(Session& session, const ModelConfig& config, const Lor
   expect_same_names(file, tensors);
   for (const HfTensor& t : tensors) {
     file.expect_shape(t.name, t.shape);
-    file.read_as_f32(t.name, session.persistent(t.parameter).as<float>().data());
+    read_into(file, t.name, t, session.persistent(t.parameter).as<float>().data());
   }
   session.refresh();
 }
@@ -98,7 +97,7 @@ void merge_adapters(Session& session, const ModelConfig& config, const LoraConfi
     auto weight = session.persistent(place.weight).as<float>();
     int64_t in = std::ssize(down) / lora.rank;
     // Where element (feature, input) of the adapted part lies.
-    bool in_out = config.gpt2();
+    bool in_out = config.traits().in_out;
     int64_t feature_step = in_out ? 1 : in, input_step = in_out ? place.features : 1;
     int64_t first = in_out ? place.first : place.first * in;
     parallel_ranges(place.features, 16, [&](int64_t begin, int64_t end) {

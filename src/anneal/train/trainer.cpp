@@ -441,7 +441,7 @@ class Trainer {
     if (adapter.lora.targets.empty())
       adapter.lora.targets = adapter_targets(engine_->session().module(), config_.model);
     content.files.emplace_back(adapter_config_name,
-                               adapter_config_json(adapter, config_.model.gpt2()));
+                               adapter_config_json(adapter, config_.model.traits().in_out));
   }
 
   // Waits for the save in flight and reports it.

@@ -100,6 +100,23 @@ TEST_P(Simd, Sigmoid) {
   auto exact = [](double x) { return 1.0 / (1.0 + std::exp(-x)); };
   expect_accurate(probe().sigmoid, exact, 2.5);
 }
+// Its error is an absolute one: exact GELU multiplies it by x, and far below 0 nothing is left.
+TEST_P(Simd, NormalDistribution) {
+  std::vector<float> x = samples(1499);
+  std::vector<float> y(x.size());
+  probe().normal_distribution(x.data(), y.data(), static_cast<int64_t>(x.size()));
+  double worst = 0, worst_times_x = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    ASSERT_EQ(std::isnan(x[i]), std::isnan(y[i])) << "at " << x[i] << " got " << y[i];
+    if (std::isnan(x[i])) continue;
+    double error = std::abs(y[i] - 0.5 * std::erfc(-static_cast<double>(x[i]) / std::sqrt(2.0)));
+    worst = std::max(worst, error);
+    if (x[i] < 0 && !std::isinf(x[i]))
+      worst_times_x = std::max(worst_times_x, error * std::abs(static_cast<double>(x[i])));
+  }
+  EXPECT_LE(worst, 0x1p-23);
+  EXPECT_LE(worst_times_x, 0x1p-23);
+}
 TEST_P(Simd, SqrtIsCorrectlyRounded) {
   expect_accurate(
       probe().sqrt, [](double x) { return std::sqrt(x); }, 0.5);

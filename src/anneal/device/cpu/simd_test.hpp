@@ -17,6 +17,7 @@ struct SimdProbe {
   Unary* log;
   Unary* tanh;
   Unary* sigmoid;
+  Unary* normal_distribution;
   Unary* sqrt;
   Unary* abs;
   Unary* copy;    // partial loads and stores

@@ -43,6 +43,7 @@ extern const SimdProbe simd_probe = {
     .log = map<log>,
     .tanh = map<tanh>,
     .sigmoid = map<sigmoid>,
+    .normal_distribution = map<normal_distribution>,
     .sqrt = map<sqrt>,
     .abs = map<abs>,
     .copy = map<identity>,

@@ -27,13 +27,15 @@ enum class Ew : uint8_t {
   tanh,
   sigmoid,
   relu,
-  step,             // 1 where x > 0, else 0: the derivative of relu
-  gelu,             // 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), GPT-2's "gelu_new"
-  gelu_derivative,  // d gelu / dx
-  silu,             // x sigmoid(x)
-  silu_derivative,  // d silu / dx
-  scale,            // x · constant
-  shift,            // x + constant
+  step,                   // 1 where x > 0, else 0: the derivative of relu
+  gelu,                   // 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), GPT-2's "gelu_new"
+  gelu_derivative,        // d gelu / dx
+  gelu_exact,             // x Φ(x) = 0.5 x (1 + erf(x / sqrt(2))), Hendrycks and Gimpel 2016
+  gelu_exact_derivative,  // d gelu_exact / dx
+  silu,                   // x sigmoid(x)
+  silu_derivative,        // d silu / dx
+  scale,                  // x · constant
+  shift,                  // x + constant
   // binary
   add,
   sub,
@@ -84,6 +86,7 @@ inline Value reciprocal(Builder& b, Value x) { return apply(b, Ew::reciprocal, x
 inline Value tanh(Builder& b, Value x) { return apply(b, Ew::tanh, x); }
 inline Value relu(Builder& b, Value x) { return apply(b, Ew::relu, x); }
 inline Value gelu(Builder& b, Value x) { return apply(b, Ew::gelu, x); }
+inline Value gelu_exact(Builder& b, Value x) { return apply(b, Ew::gelu_exact, x); }
 inline Value silu(Builder& b, Value x) { return apply(b, Ew::silu, x); }
 
 }  // namespace anneal

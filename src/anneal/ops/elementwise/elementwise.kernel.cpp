@@ -66,6 +66,12 @@ template <class F>
   return select(abs(x) > 1e4f, s, slope);
 }
 
+[[gnu::always_inline]] inline vf gelu_exact_slope(vf x) {
+  vf density = 0.3989422804014327f * exp(-0.5f * (x * x));
+  // At infinity the density is zero, and x times it would become NaN.
+  return normal_distribution(x) + select(abs(x) > 1e4f, vf{}, x * density);
+}
+
 void run(Ew function, const float* a, const float* b, float c, float* out, int64_t n) {
   const vf one = broadcast(1.0f), zero{};
   switch (function) {
@@ -95,6 +101,10 @@ void run(Ew function, const float* a, const float* b, float c, float* out, int64
       return unary(a, out, n, [](vf x) { return x * gelu_gate(x); });
     case Ew::gelu_derivative:
       return unary(a, out, n, [](vf x) { return gelu_slope(x); });
+    case Ew::gelu_exact:
+      return unary(a, out, n, [](vf x) { return x * normal_distribution(x); });
+    case Ew::gelu_exact_derivative:
+      return unary(a, out, n, [](vf x) { return gelu_exact_slope(x); });
     case Ew::silu:
       return unary(a, out, n, [](vf x) { return x * sigmoid(x); });
     case Ew::silu_derivative:

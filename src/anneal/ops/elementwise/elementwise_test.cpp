@@ -24,7 +24,8 @@ Attrs single(Ew f, float constant = 0) {
 }
 
 bool has_gradient(Ew f) {
-  return f != Ew::step && f != Ew::gelu_derivative && f != Ew::silu_derivative;
+  return f != Ew::step && f != Ew::gelu_derivative && f != Ew::gelu_exact_derivative &&
+         f != Ew::silu_derivative;
 }
 
 // Keeps operands in each function's domain and off its kinks, where central differences fail.
@@ -35,8 +36,7 @@ void fill(Ew f, int input, RefTensor& t) {
     if (positive) x = 0.6 + 0.4 * x;
     if (std::abs(x) < 0.01) x += 0.05;
     if ((f == Ew::maximum || f == Ew::minimum) && input == 1) x *= 0.731;
-    if (f == Ew::gelu || f == Ew::silu || f == Ew::gelu_derivative || f == Ew::silu_derivative)
-      x *= 5;
+    if (f >= Ew::gelu && f <= Ew::silu_derivative) x *= 5;
   }
 }
 
@@ -161,8 +161,8 @@ TEST(Elementwise, TapeFusesProductsIntoTheirOnlySum) {
 }
 
 TEST(Elementwise, NanIsNeverHidden) {
-  for (Ew f : {Ew::relu, Ew::gelu, Ew::silu, Ew::exp, Ew::tanh, Ew::sigmoid, Ew::sqrt, Ew::log,
-               Ew::copy, Ew::square}) {
+  for (Ew f : {Ew::relu, Ew::gelu, Ew::gelu_exact, Ew::silu, Ew::exp, Ew::tanh, Ew::sigmoid,
+               Ew::sqrt, Ew::log, Ew::copy, Ew::square}) {
     OpCall call{.attrs = single(f), .in = {TensorType{DType::f32, {9}}}};
     call.out = elementwise_op().infer(call);
     auto kernel = make_elementwise_kernel(call);
@@ -176,7 +176,8 @@ TEST(Elementwise, NanIsNeverHidden) {
 }
 
 TEST(Elementwise, DerivativesFarOutAreFinite) {
-  for (Ew f : {Ew::gelu_derivative, Ew::silu_derivative, Ew::gelu, Ew::silu}) {
+  for (Ew f : {Ew::gelu_derivative, Ew::gelu_exact_derivative, Ew::silu_derivative, Ew::gelu,
+               Ew::gelu_exact, Ew::silu}) {
     OpCall call{.attrs = single(f), .in = {TensorType{DType::f32, {4}}}};
     call.out = elementwise_op().infer(call);
     auto kernel = make_elementwise_kernel(call);
@@ -186,7 +187,8 @@ TEST(Elementwise, DerivativesFarOutAreFinite) {
     kernel->run({in, out, nullptr});
     for (int i = 0; i < 4; ++i) {
       double expected = function_of(f).value(std::copysign(100.0, x[i]), 0, 0);
-      if (f == Ew::gelu || f == Ew::silu) expected = x[i] > 0 ? static_cast<double>(x[i]) : 0;
+      if (f == Ew::gelu || f == Ew::gelu_exact || f == Ew::silu)
+        expected = x[i] > 0 ? static_cast<double>(x[i]) : 0;
       EXPECT_NEAR(y[i], expected, 1e-6 * std::abs(expected) + 1e-30) << name_of(f) << x[i];
     }
   }

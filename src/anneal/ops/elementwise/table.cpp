@@ -12,6 +12,10 @@ double gelu_slope(double x) {
   double inner_slope = std::sqrt(2 / M_PI) * (1 + 3 * 0.044715 * x * x);
   return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner_slope;
 }
+double normal_distribution(double x) { return 0.5 * std::erfc(-x * M_SQRT1_2); }
+double gelu_exact_slope(double x) {
+  return normal_distribution(x) + x * std::exp(-0.5 * x * x) / std::sqrt(2 * M_PI);
+}
 double sigmoid_value(double x) { return 1 / (1 + std::exp(-x)); }
 double silu_slope(double x) {
   double s = sigmoid_value(x);
@@ -53,6 +57,10 @@ const EwFunction table[] = {
      ANNEAL_GRADIENT { return mul(g, dy, apply(g, Ew::gelu_derivative, in[0])); }},
     {Ew::gelu_derivative, "gelu_derivative", 1, ANNEAL_VALUE { return gelu_slope(a); },
      no_gradient},
+    {Ew::gelu_exact, "gelu_exact", 1, ANNEAL_VALUE { return a * normal_distribution(a); },
+     ANNEAL_GRADIENT { return mul(g, dy, apply(g, Ew::gelu_exact_derivative, in[0])); }},
+    {Ew::gelu_exact_derivative, "gelu_exact_derivative", 1,
+     ANNEAL_VALUE { return gelu_exact_slope(a); }, no_gradient},
     {Ew::silu, "silu", 1, ANNEAL_VALUE { return a * sigmoid_value(a); },
      ANNEAL_GRADIENT { return mul(g, dy, apply(g, Ew::silu_derivative, in[0])); }},
     {Ew::silu_derivative, "silu_derivative", 1, ANNEAL_VALUE { return silu_slope(a); },

@@ -18,10 +18,11 @@ constexpr int64_t largest_half = 512;
 std::unique_ptr<Kernel> make_rope_kernel(const OpCall& call) {
   const auto& a = call.attrs.as<RopeAttrs>();
   const Shape& shape = call.input(0).shape;
-  int64_t batch = shape[0], sequence = shape[1], columns = shape[2], half = a.head_dim / 2;
+  int64_t batch = shape[0], sequence = shape[1], columns = shape[2], half = a.turned() / 2;
   if (half > largest_half) return nullptr;
   std::vector<double> frequency = rope_frequencies(a);
   int64_t heads = a.heads + a.kv_heads, rest = a.kv_heads * a.head_dim;
+  int64_t still = a.head_dim - a.turned();
   double sign = a.inverse ? -1 : 1;
   DType in = call.input(0).dtype, out = call.out[0].dtype;
   const auto& kernels = pick(&portable::rope_kernels, &avx2::rope_kernels, &avx512::rope_kernels)
@@ -42,7 +43,7 @@ std::unique_ptr<Kernel> make_rope_kernel(const OpCall& call) {
           turns(sign * static_cast<double>(known), frequency.data(), half, cosine, sine);
         }
         turn(args.input<std::byte>(0) + row * x_bytes, args.output<std::byte>(0) + row * y_bytes,
-             cosine, sine, heads, half, rest);
+             cosine, sine, heads, half, still, rest);
       }
     });
   });

@@ -10,7 +10,8 @@ namespace {
 std::vector<TensorType> infer(const OpCall& call) {
   const auto& a = call.attrs.as<RopeAttrs>();
   const TensorType& x = call.input(0);
-  ANNEAL_ASSERT(x.shape[-1] == (a.heads + 2 * a.kv_heads) * a.head_dim && a.head_dim % 2 == 0,
+  ANNEAL_ASSERT(x.shape[-1] == (a.heads + 2 * a.kv_heads) * a.head_dim && a.turned() % 2 == 0 &&
+                    a.turned() <= a.head_dim,
                 "rope of ", x);
   ANNEAL_ASSERT(call.input(1) == (TensorType{DType::i32, {x.shape[0], x.shape[1]}}),
                 "rope positions ", call.input(1));
@@ -20,7 +21,7 @@ std::vector<TensorType> infer(const OpCall& call) {
 void reference(const OpCall& call, std::span<const RefTensor* const> in, std::span<RefTensor> out) {
   const auto& a = call.attrs.as<RopeAttrs>();
   int64_t rows = call.input(0).shape.rows(), columns = call.input(0).shape[-1];
-  int64_t half = a.head_dim / 2;
+  int64_t half = a.turned() / 2;
   auto frequency = rope_frequencies(a);
   out[0].data = in[0]->data;
   for (int64_t r = 0; r < rows; ++r) {
@@ -72,8 +73,8 @@ const OpDef& rope_op() {
 std::vector<double> rope_frequencies(const RopeAttrs& a) {
   std::vector<double> frequencies;
   const RopeScaling& s = a.scaling;
-  for (int64_t i = 0; i < a.head_dim / 2; ++i) {
-    double f = std::pow(a.theta, -2.0 * static_cast<double>(i) / static_cast<double>(a.head_dim));
+  for (int64_t i = 0; i < a.turned() / 2; ++i) {
+    double f = std::pow(a.theta, -2.0 * static_cast<double>(i) / static_cast<double>(a.turned()));
     if (s.factor != 1) {
       double turns = static_cast<double>(s.original_context) * f / (2 * std::numbers::pi);
       double kept = std::clamp((turns - s.low) / (s.high - s.low), 0.0, 1.0);

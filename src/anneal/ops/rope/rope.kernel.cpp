@@ -46,8 +46,13 @@ void turns(double position, const double* frequency, int64_t half, float* cosine
 }
 
 template <class In, class Out>
+[[gnu::always_inline]] inline void copy(const In* from, Out* to, int64_t n) {
+  for_vectors(n, [&](int64_t i, auto lanes) { store(to + i, load(from + i, lanes), lanes); });
+}
+
+template <class In, class Out>
 void turn_row(const void* row, void* result, const float* cosine, const float* sine, int64_t heads,
-              int64_t half, int64_t rest) {
+              int64_t half, int64_t still, int64_t rest) {
   auto* from = static_cast<const In*>(row);
   auto* to = static_cast<Out*>(result);
   for (int64_t h = 0; h < heads; ++h) {
@@ -59,8 +64,11 @@ void turn_row(const void* row, void* result, const float* cosine, const float* s
     });
     from += 2 * half;
     to += 2 * half;
+    copy(from, to, still);
+    from += still;
+    to += still;
   }
-  for_vectors(rest, [&](int64_t i, auto lanes) { store(to + i, load(from + i, lanes), lanes); });
+  copy(from, to, rest);
 }
 
 }  // namespace

@@ -29,6 +29,24 @@ TEST(Rope, TurnsQueriesAndKeysOnly) {
   }
 }
 
+TEST(Rope, TurnsAPartOfEachHead) {
+  for (int64_t rotated : {2, 16, 18, 40}) {
+    RopeAttrs attrs{.heads = 3, .kv_heads = 2, .head_dim = 40, .rotated = rotated};
+    testing::OpCase c{.name = str("rope of ", rotated, " columns"),
+                      .op = &rope_op(),
+                      .attrs = Attrs::of(attrs),
+                      .in = {TensorType{DType::f32, {2, 5, 280}}, TensorType{DType::i32, {2, 5}}},
+                      .low_inputs = bit(0),
+                      .low_outputs = bit(0)};
+    c.fill = [](int i, RefTensor& t) {
+      for (size_t e = 0; i == 1 && e < t.data.size(); ++e) t.data[e] = static_cast<double>(3 * e);
+    };
+    check(c);
+    auto whole = rope_frequencies({.head_dim = rotated});
+    EXPECT_EQ(rope_frequencies(attrs), whole);
+  }
+}
+
 // The numbers of transformers' rope_type "llama3".
 TEST(Rope, ScalingOfLlama3) {
   auto frequencies =
