@@ -120,6 +120,10 @@ GgufReport export_gguf(const fs::path& path, const fs::path& file, GgufType type
   auto where = (reader.dir() / "config.json").string();
   auto config_text = reader.text("config.json");
   ModelConfig config = model_config_from_hf(config_text, where);
+  if (config.window > 0)
+    throw UsageError(str("[", where, "] sliding_window = ", config.window,
+                         ": llama.cpp has no windows in this architecture, so the file would be "
+                         "another model (export it as a Hugging Face directory)"));
   auto tensors = gguf_tensors(config);
   ModelWeights weights(reader.dir());
   std::vector<HfTensor> wanted;

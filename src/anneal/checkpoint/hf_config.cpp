@@ -81,6 +81,14 @@ Json gpt_neox(const ModelConfig& config) {
           {"attention_dropout", config.attention_dropout_rate()}};
 }
 
+// Defaults in transformers are windows, so none is written too. Mistral has the same in all layers.
+void put_window(const ModelConfig& config, Json& json) {
+  json["sliding_window"] = config.window > 0 ? Json(config.window) : Json(nullptr);
+  if (config.family == "mistral") return;
+  json["use_sliding_window"] = config.window > 0;
+  json["max_window_layers"] = config.window > 0 ? config.window_from : config.layers;
+}
+
 Json by_naming(const ModelConfig& config) {
   switch (config.traits().naming) {
     case Naming::gpt2:
@@ -98,9 +106,7 @@ Json by_naming(const ModelConfig& config) {
 std::string hf_config_json(const ModelConfig& config, const HfTokenIds& ids) {
   const Family& family = config.traits();
   auto json = by_naming(config);
-  // Their defaults in transformers are windows.
-  if (config.family == "mistral") json["sliding_window"] = nullptr;
-  if (config.family == "qwen2" || config.family == "qwen3") json["use_sliding_window"] = false;
+  if (family.windows) put_window(config, json);
   json["model_type"] = family.name;
   json["architectures"] = Json::array({family.architecture});
   json["vocab_size"] = config.vocab_size;

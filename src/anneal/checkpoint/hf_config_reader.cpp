@@ -44,15 +44,15 @@ class ConfigReader {
 
   // A count from 1 to `most`; without a default it must be there.
   int64_t size(const char* key, std::optional<int64_t> otherwise = {},
-               int64_t most = std::numeric_limits<int32_t>::max()) const {
+               int64_t most = std::numeric_limits<int32_t>::max(), int64_t least = 1) const {
     auto value = find(key);
     if (!value) {
       if (otherwise) return *otherwise;
       throw FormatError(str("[", where_, "] ", key, ": missing, expected a positive integer"));
     }
-    if (!value->is_number_integer() || value->get<double>() < 1 ||
+    if (!value->is_number_integer() || value->get<double>() < static_cast<double>(least) ||
         value->get<double>() > static_cast<double>(most))
-      expected(key, str("an integer from 1 to ", most));
+      expected(key, str("an integer from ", least, " to ", most));
     return value->get<int64_t>();
   }
 
@@ -224,18 +224,41 @@ void read_rope(const ConfigReader& in, ModelConfig& config) {
     in.expected(in.find("rope_theta") ? "rope_theta" : "rotary_emb_base", "a positive number");
 }
 
+// The first layer with a window by layer_types, which has one from there on and none before.
+int64_t first_window(const ConfigReader& in, const Json& types, int64_t layers) {
+  int64_t first = layers, i = 0;
+  for (const auto& type : types) {
+    bool window = type == "sliding_attention";
+    if (!(window || type == "full_attention") || (!window && first < layers))
+      in.refuse("layer_types", "full_attention, then sliding_attention");
+    if (window && first == layers) first = i;
+    ++i;
+  }
+  return first;
+}
+
 // A window that never hides anything is none.
-void check_window(const ConfigReader& in, const ModelConfig& config) {
-  constexpr auto supported = "full causal attention over the whole context";
-  if (auto types = in.find("layer_types"))
-    for (const auto& type : *types)
-      if (type != "full_attention") in.refuse("layer_types", supported);
-  bool on = config.family == "mistral" || config.family == "llama";
-  if (!in.flag("use_sliding_window", on)) return;
+void read_window(const ConfigReader& in, ModelConfig& config) {
+  bool mistral = config.family == "mistral";
   auto window = in.find("sliding_window");
-  if (in.find("use_sliding_window") && !window) in.refuse("use_sliding_window", supported);
-  if (window && *window != false && in.size("sliding_window") < config.context)
-    in.refuse("sliding_window", supported);
+  bool on = in.flag("use_sliding_window", mistral || config.family == "llama");
+  if (on && in.find("use_sliding_window") && !window)
+    in.refuse("use_sliding_window", "a sliding_window with it");
+  auto types = in.find("layer_types");
+  int64_t from = config.layers;
+  if (types)
+    from = first_window(in, *types, config.layers);
+  else if (on)
+    from = mistral || !in.find("max_window_layers")
+               ? 0
+               : in.size("max_window_layers", 0, most_layers, 0);
+  if (from >= config.layers || !window || *window == false) return;
+  int64_t size = in.size("sliding_window");
+  if (size >= config.context) return;
+  if (!config.traits().windows) in.refuse("sliding_window", "full causal attention");
+  if (mistral && from != 0) in.refuse("layer_types", "the same in every layer");
+  config.window = size;
+  config.window_from = from;
 }
 
 ModelConfig llama_like(const ConfigReader& in, const std::string& family) {
@@ -258,7 +281,7 @@ ModelConfig llama_like(const ConfigReader& in, const std::string& family) {
   if (in.text("hidden_act", "silu") != "silu") in.refuse("hidden_act", "silu");
   in.require_flag("attention_bias", false, "no biases");
   in.require_flag("mlp_bias", false, "no biases");
-  check_window(in, config);
+  read_window(in, config);
   if (config.heads % config.kv_heads != 0)
     in.inconsistent(str("num_key_value_heads = ", config.kv_heads,
                         " does not divide num_attention_heads = ", config.heads));

@@ -272,9 +272,30 @@ TEST(HfConfig, WindowsThatHideNothingAreAccepted) {
   json["sliding_window"] = 128;  // the context
   EXPECT_EQ(read(json), like_llama("mistral"));
   json["sliding_window"] = 127;
-  EXPECT_THROW(read(json), UsageError);
   json["model_type"] = "qwen2";  // needs use_sliding_window
   EXPECT_EQ(read(json), like_llama("qwen2"));
+}
+
+TEST(HfConfig, Windows) {
+  auto mistral = like_llama("mistral");
+  mistral.window = 5;
+  EXPECT_EQ(read(written(mistral)), mistral);
+  for (const char* family : {"qwen2", "qwen3"}) {
+    auto config = like_llama(family);
+    config.window = 100;
+    config.window_from = 1;
+    auto json = written(config);
+    EXPECT_EQ(read(json), config);
+    json["layer_types"] = {"full_attention", "sliding_attention"};
+    json.erase("max_window_layers");
+    EXPECT_EQ(read(json), config);
+    json["layer_types"] = {"sliding_attention", "full_attention"};
+    EXPECT_THROW(read(json), UsageError);
+    json["layer_types"] = {"full_attention", "full_attention"};
+    EXPECT_EQ(read(json), like_llama(family));
+    json["layer_types"] = {"full_attention", "linear_attention"};
+    EXPECT_THROW(read(json), UsageError);
+  }
 }
 
 struct Refusal {

@@ -71,18 +71,24 @@ void check_kind_key(const LoadedConfig& loaded, std::string_view kind_key, const
          str("remove it, or set ", kind_key, " to ", kinds));
 }
 
-void check_neox_options(const LoadedConfig& loaded) {
+// Keys that only families with `trait` have.
+void check_family_keys(const LoadedConfig& loaded, bool Family::*trait,
+                       std::initializer_list<std::string_view> keys) {
   std::vector<std::string_view> with;
   for (const Family& family : families)
-    if (family.neox_options) with.push_back(family.name);
-  for (const char* key : {"model.rotary_fraction", "model.parallel_residual", "model.activation"})
-    check_kind_key(loaded, "model.family", {key, with});
+    if (family.*trait) with.push_back(family.name);
+  for (std::string_view key : keys) check_kind_key(loaded, "model.family", {key, with});
 }
 
 void check_architecture(const LoadedConfig& loaded) {
   const auto& m = loaded.config.model;
   const Family& family = m.traits();
-  check_neox_options(loaded);
+  check_family_keys(loaded, &Family::neox_options,
+                    {"model.rotary_fraction", "model.parallel_residual", "model.activation"});
+  check_family_keys(loaded, &Family::windows, {"model.window", "model.window_from"});
+  if (m.family == "mistral" && m.window_from != 0)
+    refuse(loaded, "model.window_from", "mistral has the same window in every layer",
+           "remove it, or use model.family = \"qwen2\"");
   if (m.head_width == 0 && m.width % m.heads != 0)
     refuse(loaded, culprit(loaded, {"model.heads", "model.width"}),
            str("the heads must divide the width, got ", other(loaded, "model.heads"), " and ",

@@ -33,6 +33,7 @@ struct Family {
   bool in_out = false;        // matrices are stored [in, out] (Hugging Face's Conv1D)
   bool free_heads = true;     // kv_heads and head_width may be chosen
   bool neox_options = false;  // has activation, rotary_fraction and parallel_residual
+  bool windows = false;       // has window and window_from
   int64_t head_width = 0;     // of a config.json that has none; 0: width / heads
 };
 
@@ -50,9 +51,13 @@ inline constexpr Family families[] = {
      .free_heads = false},
     // Touvron et al. 2023, and its descendants
     {.name = "llama", .architecture = "LlamaForCausalLM"},
-    {.name = "mistral", .architecture = "MistralForCausalLM"},
-    {.name = "qwen2", .architecture = "Qwen2ForCausalLM", .qkv_bias = true},
-    {.name = "qwen3", .architecture = "Qwen3ForCausalLM", .head_norm = true, .head_width = 128},
+    {.name = "mistral", .architecture = "MistralForCausalLM", .windows = true},
+    {.name = "qwen2", .architecture = "Qwen2ForCausalLM", .qkv_bias = true, .windows = true},
+    {.name = "qwen3",
+     .architecture = "Qwen3ForCausalLM",
+     .head_norm = true,
+     .windows = true,
+     .head_width = 128},
     // Black et al. 2022; Pythia (Biderman et al. 2023)
     {.name = "gpt_neox",
      .architecture = "GPTNeoXForCausalLM",
@@ -98,6 +103,10 @@ struct ModelConfig {
   double norm_eps = 1e-5;
   double rope_theta = 10000.0;
   RopeScaling rope_scaling;
+  // With windows: tokens that one sees at most, itself among them, in layers from window_from on
+  // (0: all before it).
+  int64_t window = 0;
+  int64_t window_from = 0;
   // With neox_options:
   std::string activation = "gelu";  // exact; or "gelu_tanh"
   double rotary_fraction = 1;       // of each head's columns, the part that turns
@@ -114,6 +123,7 @@ struct ModelConfig {
     if (!traits().neox_options) return traits().activation;
     return activation == "gelu" ? Activation::gelu_exact : Activation::gelu_tanh;
   }
+  int64_t window_of(int64_t layer) const { return layer >= window_from ? window : 0; }
   bool is_parallel() const { return traits().neox_options && parallel_residual; }
   int64_t head_dim() const { return head_width ? head_width : width / heads; }
   // Columns of a head that turn, as transformers counts them.

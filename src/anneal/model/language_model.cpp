@@ -13,11 +13,12 @@
 namespace anneal {
 namespace {
 
-AttentionAttrs attention_attrs(const ModelConfig& c) {
+AttentionAttrs attention_attrs(const ModelConfig& c, int64_t layer) {
   return {.heads = c.heads,
           .kv_heads = c.kv_heads,
           .head_dim = c.head_dim(),
-          .scale = 1 / std::sqrt(static_cast<double>(c.head_dim()))};
+          .scale = 1 / std::sqrt(static_cast<double>(c.head_dim())),
+          .window = c.window_of(layer)};
 }
 
 void build_loss(Module& module, const std::string& name, const ModelConfig& c,
@@ -32,8 +33,8 @@ void build_loss(Module& module, const std::string& name, const ModelConfig& c,
   Value inv_valid = b.input("inv_valid", DType::f32, {});
   if (training) in.first_sample = b.input("first_sample", DType::i64, {});
   in.seed = options.seed;
-  in.attention = [&](Builder& builder, int64_t, Value qkv) {
-    AttentionAttrs attrs = attention_attrs(c);
+  in.attention = [&](Builder& builder, int64_t layer, Value qkv) {
+    AttentionAttrs attrs = attention_attrs(c, layer);
     if (training) attrs.dropout = c.attention_dropout_rate();
     if (attrs.dropout > 0) attrs.key = hash64(builder.scope() + "/weights", options.seed);
     return attention(builder, qkv, attrs, in.first_sample,
@@ -78,8 +79,9 @@ void build_generation(Module& module, const ModelConfig& c, int64_t chunk) {
   Value row = b.input("row", DType::i32, {});
   in.attention = [&](Builder& builder, int64_t layer, Value qkv) {
     Caches caches = caches_of_layer(module, c, layer);
-    auto result = attention_cached(builder, qkv, builder.persistent(caches.keys),
-                                   builder.persistent(caches.values), start, attention_attrs(c));
+    auto result =
+        attention_cached(builder, qkv, builder.persistent(caches.keys),
+                         builder.persistent(caches.values), start, attention_attrs(c, layer));
     builder.store(caches.keys, result.k_cache);
     builder.store(caches.values, result.v_cache);
     return result.out;
