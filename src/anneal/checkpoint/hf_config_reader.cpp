@@ -252,7 +252,11 @@ void read_window(const ConfigReader& in, ModelConfig& config) {
     from = mistral || !in.find("max_window_layers")
                ? 0
                : in.size("max_window_layers", 0, most_layers, 0);
-  if (from >= config.layers || !window || *window == false) return;
+  if (from >= config.layers) return;
+  if (!window || *window == false) {
+    if (types) in.refuse("layer_types", "a sliding_window with sliding_attention");
+    return;
+  }
   int64_t size = in.size("sliding_window");
   if (size >= config.context) return;
   if (!config.traits().windows) in.refuse("sliding_window", "full causal attention");

@@ -1,3 +1,4 @@
+#include <unistd.h>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -29,6 +30,7 @@ struct PrepareArguments {
   std::string out;
   int64_t seed = 1;
   int64_t threads = 0;
+  int64_t context = 0;
 };
 
 void print_shards(const std::string& label, const TokenDataset& dataset) {
@@ -43,7 +45,9 @@ std::string with_options(std::string message) {
   constexpr std::pair<std::string_view, std::string_view> names[] = {
       {"[data.train]", "[FILE]"},
       {"[data.tokenizer]", "[--tokenizer]"},
-      {"[data.validation]", "[--validation]"}};
+      {"[data.validation]", "[--validation]"},
+      {"[data.packing]", "[--packing]"},
+      {"[model.context]", "[--context]"}};
   for (auto [key, option] : names)
     if (message.starts_with(key)) message.replace(0, key.size(), option);
   return message;
@@ -58,6 +62,13 @@ ExitCode prepare(const PrepareArguments& arguments) {
   options.directory = arguments.out;
   options.threads = static_cast<int>(arguments.threads);
   options.requirements.seed = arguments.seed;
+  if (arguments.data.packing != "stream" && !arguments.data.has_samples())
+    throw UsageError(
+        str("[--packing] expected stream or samples, got \"", arguments.data.packing, "\""));
+  if (arguments.context < 0 || (arguments.context > 0) != arguments.data.has_samples())
+    throw UsageError(
+        "[--context] expected a length of sequences with --packing samples, and none without");
+  options.requirements.context = arguments.context;
   options.progress = log_stages();
   PreparedData prepared;
   try {
@@ -77,6 +88,7 @@ struct InspectArguments {
   int64_t step = 0;
   int64_t rows = 4;
   bool validation = false;
+  std::string color = "auto";
 };
 
 ExitCode inspect(const InspectArguments& arguments) {
@@ -99,6 +111,10 @@ ExitCode inspect(const InspectArguments& arguments) {
     throw Error(with_location(loaded, error.what()), error.code());
   }
   InspectOptions show;
+  if (arguments.color != "auto" && arguments.color != "always" && arguments.color != "never")
+    throw UsageError(
+        str("[--color] expected auto, always or never, got \"", arguments.color, "\""));
+  show.color = arguments.color == "always" || (arguments.color == "auto" && ::isatty(1));
   show.rows = arguments.rows;
   if (arguments.validation) {
     if (!prepared.has_validation())
@@ -141,6 +157,10 @@ Command data_prepare_command() {
                         "bpe:N trains one of N tokens; byte; a tokenizer.json; a model directory");
             take.option("--validation", "X", arguments->data.validation_fraction,
                         "Fraction of the documents to hold out");
+            take.option("--packing", "HOW", arguments->data.packing,
+                        "stream, or samples: whole lines of JSONL, several in a sequence");
+            take.option("--context", "T", arguments->context,
+                        "Tokens of a sequence, with --packing samples");
             take.option("--seed", "N", arguments->seed, "Chooses the documents to hold out");
             take.option("--threads", "N", arguments->threads, "0: all cores");
             return [arguments] { return prepare(*arguments); };
@@ -160,6 +180,8 @@ Command data_inspect_command() {
             take.option("--rows", "N", arguments->rows, "Sequences to print; 0: all");
             take.flag("--validation", arguments->validation,
                       "A batch of the evaluation instead of the training");
+            take.option("--color", "WHEN", arguments->color,
+                        "What counts in the loss in colour: auto, always or never");
             take.option("--out", "DIR", arguments->out,
                         "Keep the token shards here; else they are made anew each time");
             return [arguments] { return inspect(*arguments); };

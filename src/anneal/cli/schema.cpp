@@ -323,6 +323,14 @@ const std::vector<Key>& keys() {
        .unit = "",
        .fixed_on_resume = true},
       {.section = "data",
+       .name = "packing",
+       .field = data<&D::packing>,
+       .doc = "stream: all documents one after the other, cut every context tokens; samples: each "
+              "line of JSONL whole, isolated, several in a sequence, with loss on its answers only",
+       .unit = "",
+       .choices = {"stream", "samples"},
+       .fixed_on_resume = true},
+      {.section = "data",
        .name = "isolate_documents",
        .field = data<&D::isolate_documents>,
        .doc =

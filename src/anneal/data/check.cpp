@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "anneal/base/error.hpp"
+#include "anneal/data/chat_sample.hpp"
 #include "anneal/data/documents.hpp"
 #include "anneal/data/obtain_tokenizer.hpp"
 #include "anneal/data/order.hpp"
@@ -39,7 +40,7 @@ void require_content(const std::vector<SourceFile>& files, std::string_view key)
 }
 
 // Parses the first document of each JSONL file: a wrong field name shows there.
-void check_first_lines(const std::vector<SourceFile>& files) {
+void check_first_lines(const std::vector<SourceFile>& files, const DataSummary& data) {
   constexpr size_t most_files = 64;
   constexpr size_t longest = size_t{1} << 20;
   size_t checked = 0;
@@ -52,13 +53,50 @@ void check_first_lines(const std::vector<SourceFile>& files) {
     DocumentReader reader({file}, {}, limits);
     Piece piece;
     try {
-      if (reader.next(piece)) json_text(piece.text, piece.path, piece.line);
+      if (!reader.next(piece)) continue;
+      if (data.samples) {
+        const auto& chat = data.samples->chat;
+        read_text_sample(piece.text, chat ? &*chat : nullptr, piece.path, piece.line);
+      } else {
+        json_text(piece.text, piece.path, piece.line);
+      }
     } catch (const UsageError&) {
       // A first line too long for a quick look is read when the data is prepared.
       if (piece.path.empty()) continue;
       throw;
     }
   }
+}
+
+// Samples are lines of JSONL, for a tokenizer that is there.
+void check_samples(const DataConfig& config, const DataRequirements& need, DataSummary& data) {
+  if (!config.has_samples()) return;
+  for (const auto* files : {&data.train, &data.validation})
+    for (const SourceFile& file : *files)
+      if (file.kind != SourceKind::jsonl)
+        throw UsageError(str("[data.packing] samples are lines of .jsonl files, but ", file.path,
+                             " is plain text (set data.packing to \"stream\")"));
+  if (!data.tokenizer)
+    throw UsageError(str("[data.tokenizer] \"", config.tokenizer,
+                         "\" is trained on documents, which samples are not (name a model "
+                         "directory or a tokenizer.json)"));
+  data.samples = sample_format(config.tokenizer, *data.tokenizer, need.end_ids);
+}
+
+void check_packed(const DataConfig& config, const DataRequirements& need, const ShardInfo& info,
+                  const std::string& path) {
+  if (!config.has_samples() && info.packed > 0)
+    throw UsageError(
+        str("[data.packing] ", path, " holds samples (set data.packing to \"samples\")"));
+  if (!config.has_samples()) return;
+  if (info.packed == 0)
+    throw UsageError(
+        str("[data.packing] ", path, " holds no samples (set data.packing to \"stream\")"));
+  if (need.context > 0 && info.packed != need.context)
+    throw UsageError(str("[model.context] ", path, " holds samples in sequences of ", info.packed,
+                         " tokens, not ", need.context,
+                         " (prepare them again, or set "
+                         "model.context to that)"));
 }
 
 void check_shards(const DataConfig& config, const DataRequirements& need, DataSummary& data) {
@@ -74,6 +112,7 @@ void check_shards(const DataConfig& config, const DataRequirements& need, DataSu
       const ShardInfo& info = shard.info();
       constexpr int64_t quick_look = int64_t{1} << 20;
       if (bare) shard.check_tokens(quick_look);
+      check_packed(config, need, info, file.path);
       if (data.vocab_size == 0) data.vocab_size = info.vocab_size, hash = info.tokenizer_hash;
       if (info.vocab_size != data.vocab_size || info.tokenizer_hash != hash)
         throw UsageError(str("[", training ? "data.train" : "data.validation", "] ", file.path,
@@ -121,7 +160,7 @@ void check_vocabulary(const DataRequirements& need, const DataSummary& data) {
 }
 
 void check_isolation(const DataConfig& config, const DataSummary& data) {
-  if (!config.isolate_documents || data.format == Format::text) return;
+  if (!config.isolates() || data.format == Format::text) return;
   if (data.format == Format::bare_shards || data.documents < 0)
     throw UsageError(str("[data.isolate_documents] ", data.train.front().path,
                          " does not say where documents start (prepare it again from text, or set "
@@ -146,7 +185,7 @@ void check_validation(const DataConfig& config, const DataRequirements& need,
 // Refuses a context that the data cannot fill, as far as sizes tell: no token stands for less than
 // a byte, and each document adds one.
 void check_length(const DataRequirements& need, const DataSummary& data) {
-  if (need.context == 0) return;
+  if (need.context == 0 || data.samples) return;
   bool exact = data.tokens >= 0;
   int64_t documents = data.documents >= 0 ? data.documents : data.bytes;
   int64_t most = exact ? data.tokens : data.bytes + documents;
@@ -201,8 +240,9 @@ DataSummary check_data(const DataConfig& config, const DataRequirements& need) {
     bool plain = std::all_of(data.train.begin(), data.train.end(),
                              [](const SourceFile& f) { return f.kind == SourceKind::text; });
     if (plain) data.documents = static_cast<int64_t>(data.train.size());
-    check_first_lines(data.train);
-    check_first_lines(data.validation);
+    check_samples(config, need, data);
+    check_first_lines(data.train, data);
+    check_first_lines(data.validation, data);
   } else {
     check_shards(config, need, data);
   }

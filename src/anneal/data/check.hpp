@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "anneal/data/config.hpp"
+#include "anneal/data/sample_format.hpp"
 #include "anneal/data/sources.hpp"
 
 namespace anneal {
@@ -14,9 +16,10 @@ class Tokenizer;
 
 // What the rest of the config asks of the data.
 struct DataRequirements {
-  int64_t context = 0;     // model.context; 0: no matter
-  int64_t vocab_size = 0;  // model.vocab_size; 0: the tokenizer's
-  int64_t seed = 1;        // train.seed, which also chooses the validation documents
+  int64_t context = 0;             // model.context; 0: no matter
+  int64_t vocab_size = 0;          // model.vocab_size; 0: the tokenizer's
+  int64_t seed = 1;                // train.seed, which also chooses the validation documents
+  std::vector<int64_t> end_ids{};  // tokens that end a text for the model that is trained, if any
 };
 
 // What sizes and headers tell of the data of a run.
@@ -33,7 +36,8 @@ struct DataSummary {
   bool has_validation = false;
   // Null when it is yet to be trained (bpe:N) and for bare shards.
   std::shared_ptr<const Tokenizer> tokenizer;
-  int64_t bpe_size = 0;  // N of bpe:N, else 0
+  int64_t bpe_size = 0;                 // N of bpe:N, else 0
+  std::optional<SampleFormat> samples;  // with data.packing = samples, of JSONL
 };
 
 // Checks everything about the data that needs no tokenisation, in milliseconds: that files exist

@@ -45,6 +45,38 @@ std::string row_text(std::span<const int32_t> ids, const Tokenizer* tokenizer) {
   return out;
 }
 
+// The text of a row in which not everything counts, by runs of tokens of one document that all
+// count or all do not.
+std::string marked_text(const Batch& batch, int64_t row, const Tokenizer* tokenizer, bool color) {
+  auto ids = batch.token_rows(row, 1), targets = batch.target_rows(row, 1);
+  auto positions = batch.position_rows(row, 1);
+  std::string out;
+  size_t begin = 0;
+  while (begin < ids.size()) {
+    bool counts = begin > 0 && targets[begin - 1] >= 0;
+    size_t end = begin + 1;
+    while (end < ids.size() && positions[end] != 0 && (targets[end - 1] >= 0) == counts) ++end;
+    std::string run;
+    auto text_of = [&](size_t i) {
+      return tokenizer ? tokenizer->token_bytes(ids[i]) : str(i > begin ? " " : "", ids[i]);
+    };
+    // Padding is one token again and again.
+    auto same = [&](int32_t id) { return id == ids[begin]; };
+    if (end - begin > 3 && std::all_of(ids.begin() + static_cast<std::ptrdiff_t>(begin),
+                                       ids.begin() + static_cast<std::ptrdiff_t>(end), same))
+      run = str(text_of(begin), " × ", end - begin);
+    else
+      for (size_t i = begin; i < end; ++i) run += text_of(i);
+    if (begin > 0 && positions[begin] == 0) out += color ? "\033[1;33m║\033[0m" : "║";
+    if (color)
+      out += str(counts ? "\033[32m" : "\033[2m", escaped(run), "\033[0m");
+    else
+      out += counts ? str("⟪", escaped(run), "⟫") : escaped(run);
+    begin = end;
+  }
+  return out;
+}
+
 std::string row_boundaries(std::span<const int32_t> ids, const Tokenizer* tokenizer) {
   auto end = tokenizer ? tokenizer->end_of_text() : std::nullopt;
   if (!end) return "boundaries unknown";
@@ -81,10 +113,17 @@ std::string describe_batch(const Batch& batch, const Tokenizer* tokenizer,
     }
     int64_t begin = sample * batch.context;
     auto ignored = std::count(targets.begin(), targets.end(), -1);
-    out += str("\nrow ", row, ": sample ", sample, " (tokens ", begin, " to ",
-               begin + batch.context - 1, "), ", row_boundaries(ids, tokenizer));
+    auto positions = batch.position_rows(row, 1);
+    auto documents = std::count(positions.begin(), positions.end(), 0);
+    bool marked = ignored > 0 || documents > 1;
+    out += str(
+        "\nrow ", row, ": sample ", sample, " (tokens ", begin, " to ", begin + batch.context - 1,
+        "), ",
+        documents > 1 ? str(documents, " documents, isolated") : row_boundaries(ids, tokenizer));
     if (ignored > 0) out += str(", ", ignored, " targets do not count");
-    out += str("\n  ", shortened(row_text(ids, tokenizer), options.max_chars), "\n");
+    std::string text = marked ? marked_text(batch, row, tokenizer, options.color)
+                              : shortened(row_text(ids, tokenizer), options.max_chars);
+    out += str("\n  ", text, "\n");
     if (targets.back() >= 0) out += str("  then: ", row_text(targets.last(1), tokenizer), "\n");
   }
   if (shown < batch.rows) out += str("\n", batch.rows - shown, " more rows\n");

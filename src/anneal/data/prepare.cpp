@@ -1,6 +1,7 @@
 #include "anneal/data/prepare.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <optional>
 #include <utility>
@@ -10,8 +11,10 @@
 #include "anneal/base/file.hpp"
 #include "anneal/base/hash.hpp"
 #include "anneal/base/log.hpp"
+#include "anneal/data/chat_sample.hpp"
 #include "anneal/data/order.hpp"
 #include "anneal/data/prepared_files.hpp"
+#include "anneal/data/sample_writer.hpp"
 #include "anneal/data/shard_writer.hpp"
 #include "anneal/data/tokenise.hpp"
 #include "anneal/data/tokenizer.hpp"
@@ -22,7 +25,8 @@ namespace {
 using Format = DataSummary::Format;
 
 // A hash of everything that decides what the prepared files hold.
-std::string inputs_hash(const DataConfig& config, const DataSummary& data, int64_t seed) {
+std::string inputs_hash(const DataConfig& config, const DataSummary& data,
+                        const DataRequirements& need) {
   std::string text = "anneal prepared data 1\n";
   auto add_files = [&](const char* name, const std::vector<SourceFile>& files) {
     text += str(name, " ", files.size(), "\n");
@@ -36,7 +40,8 @@ std::string inputs_hash(const DataConfig& config, const DataSummary& data, int64
   std::snprintf(fraction, sizeof fraction, "%a", config.validation_fraction);
   text += data.tokenizer ? tokenizer_hash_text(*data.tokenizer) : str("bpe ", data.bpe_size);
   if (data.validation.empty() && config.validation_fraction > 0)
-    text += str("\nseed ", seed, " fraction ", fraction);
+    text += str("\nseed ", need.seed, " fraction ", fraction);
+  if (data.samples) text += str("\nsamples ", need.context, " ", data.samples->hash);
   ContentHash hash;
   hash.update(text.data(), text.size());
   return hash.hex();
@@ -56,9 +61,10 @@ class Splitter {
 
   ShardWriter& train() { return train_; }
   ShardWriter& validation() { return *validation_; }
-  ShardWriter& writer_of(int64_t document) {
-    return is_validation_document(seed_, document, fraction_) ? *validation_ : train_;
+  bool holds_out(int64_t document) const {
+    return is_validation_document(seed_, document, fraction_);
   }
+  ShardWriter& writer_of(int64_t document) { return holds_out(document) ? *validation_ : train_; }
 
   void finish(int64_t documents) {
     if (fraction_ > 0 && (train_.documents() == 0 || validation_->documents() == 0))
@@ -70,6 +76,7 @@ class Splitter {
       std::error_code ignored;
       std::filesystem::remove(files_.validation(), ignored);
       std::filesystem::remove(sidecar_path(files_.validation()), ignored);
+      std::filesystem::remove(mask_path(files_.validation()), ignored);
     }
   }
 
@@ -97,7 +104,13 @@ void tokenise_all(const DataSummary& data, const PrepareOptions& options, Splitt
     now.bytes_done += piece.file_bytes;
     if (options.progress) options.progress(now);
   };
-  auto encode = [&](std::string_view text) { return tokenizer.encode(text); };
+  auto encode = [&](const Piece& piece) {
+    auto of = [&](std::string_view text) {
+      return EncodedPiece{.tokens = tokenizer.encode(text),
+                          .text_bytes = static_cast<int64_t>(text.size())};
+    };
+    return of(piece.json ? json_text(piece.text, piece.path, piece.line) : piece.text);
+  };
   auto cut = [&](std::string_view text) { return tokenizer.last_cut(text); };
   tokenise(data.train, cut, encode, options.threads, [&](const TokenPiece& piece) {
     write(splitter.writer_of(piece.document), piece);
@@ -106,6 +119,65 @@ void tokenise_all(const DataSummary& data, const PrepareOptions& options, Splitt
   tokenise(data.validation, cut, encode, options.threads,
            [&](const TokenPiece& piece) { write(splitter.validation(), piece); });
   splitter.finish(documents);
+}
+
+// Sends whole samples to the shard that they belong to.
+void pack_samples(const DataSummary& data, const PrepareOptions& options, Splitter& splitter,
+                  const Tokenizer& tokenizer) {
+  const SampleFormat& format = *data.samples;
+  const ChatTemplate* chat = format.chat ? &*format.chat : nullptr;
+  PrepareProgress now{"tokenising", 0, data.bytes + total_bytes(data.validation)};
+  int64_t context = options.requirements.context;
+  int32_t padding = format.end_ids.empty() ? 0 : format.end_ids[0];
+  SampleWriter train(splitter.train(), context, padding);
+  std::optional<SampleWriter> validation;
+  if (data.has_validation) validation.emplace(splitter.validation(), context, padding);
+  // Conversations, and whether anything in them beyond their first token does not count.
+  std::atomic<bool> rendered = false, masked = false;
+  auto encode = [&](const Piece& piece) {
+    TextSample text = read_text_sample(piece.text, chat, piece.path, piece.line);
+    auto sample = tokenise_sample(text, tokenizer, format.end_ids, piece.path, piece.line);
+    if (text.rendered) rendered = true;
+    if (text.rendered && std::find(sample.supervised.begin() + 1, sample.supervised.end(),
+                                   uint8_t{0}) != sample.supervised.end())
+      masked = true;
+    return EncodedPiece{std::move(sample.tokens), std::move(sample.supervised),
+                        static_cast<int64_t>(text.text.size())};
+  };
+  auto write = [&](SampleWriter& writer, ShardWriter& shard, const TokenPiece& piece) {
+    writer.add(piece.tokens, piece.supervised);
+    shard.count_text(piece.text_bytes);
+    now.bytes_done += piece.file_bytes;
+    if (options.progress) options.progress(now);
+  };
+  int64_t samples = 0;
+  tokenise(data.train, {}, encode, options.threads, [&](const TokenPiece& piece) {
+    bool held_out = splitter.holds_out(piece.document);
+    write(held_out ? *validation : train, held_out ? splitter.validation() : splitter.train(),
+          piece);
+    samples = piece.document + 1;
+  });
+  tokenise(data.validation, {}, encode, options.threads,
+           [&](const TokenPiece& piece) { write(*validation, splitter.validation(), piece); });
+  if (rendered && !masked)
+    throw UsageError(str("[data.train] every token of every conversation in ",
+                         data.train.front().path,
+                         " counts in the loss, the questions too (is there {% generation %} around "
+                         "more than the answers in the chat template?)"));
+  auto finish = [&](SampleWriter& writer, const char* key) {
+    writer.finish();
+    if (writer.samples() == 0 && writer.left_out() > 0)
+      throw UsageError(str("[model.context] none of the ", writer.left_out(), " samples of ", key,
+                           " fits ", context, " tokens, the longest has ", writer.longest(),
+                           " (make model.context larger)"));
+    log_info(str(key, ": ", writer.summary()));
+    if (writer.left_out() > 0)
+      log_warning(str(key, ": ", writer.left_out(), " samples are longer than model.context = ",
+                      context, " tokens and left out; the longest has ", writer.longest()));
+  };
+  finish(train, "data.train");
+  if (validation) finish(*validation, "data.validation");
+  splitter.finish(samples);
 }
 
 void copy_documents(const DataSummary& data, const PrepareOptions& options, Splitter& splitter) {
@@ -177,7 +249,10 @@ void make_files(const PreparedFiles& files, const DataConfig& config, const Data
   if (data.format == Format::text) {
     Splitter splitter(files, config, seed, data.has_validation, tokenizer->vocab_size(),
                       tokenizer_hash_text(*tokenizer));
-    tokenise_all(data, options, splitter, *tokenizer);
+    if (data.samples)
+      pack_samples(data, options, splitter, *tokenizer);
+    else
+      tokenise_all(data, options, splitter, *tokenizer);
   } else {
     Splitter splitter(files, config, seed, true, data.vocab_size,
                       TokenShard::open(data.train.front().path).info().tokenizer_hash);
@@ -198,7 +273,7 @@ PreparedData prepare_in_directory(const DataConfig& config, const DataSummary& d
       log_info(str("waiting for another process that prepares ", options.directory.string()));
     if (options.progress) options.progress({"waiting", 0, 0});
   });
-  std::string inputs = inputs_hash(config, data, options.requirements.seed);
+  std::string inputs = inputs_hash(config, data, options.requirements);
   if (files.match(inputs)) {
     try {
       PreparedData prepared = open_prepared(files, data);
@@ -231,7 +306,14 @@ void check_sizes(const PreparedData& prepared, int64_t context) {
 PreparedData prepare_data(const DataConfig& config, const PrepareOptions& options) {
   const DataRequirements& need = options.requirements;
   DataSummary data = check_data(config, need);
+  if (data.samples && need.context == 0)
+    throw UsageError(
+        "[data.packing] samples are packed into sequences of a length that is to be given");
   bool split = data.has_validation && data.validation.empty();
+  if (split && config.has_samples() && !data.samples)
+    throw UsageError(str("[data.validation] ", data.train.front().path,
+                         " holds packed samples, of which no fraction can be held out (name shards "
+                         "to validate on, or prepare them with a fraction)"));
   PreparedData prepared;
   if (data.format == Format::text || split) {
     prepared = prepare_in_directory(config, data, options);
@@ -242,7 +324,7 @@ PreparedData prepare_data(const DataConfig& config, const PrepareOptions& option
     prepared.from_cache = true;
   }
   check_sizes(prepared, need.context);
-  if (config.isolate_documents) {
+  if (config.isolates()) {
     prepared.train.isolate_documents();
     prepared.validation.isolate_documents();
   }

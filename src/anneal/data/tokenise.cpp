@@ -16,8 +16,7 @@ namespace {
 struct Parcel {
   std::vector<Piece> pieces;
   size_t used = 0;  // of `pieces`; the others only keep their memory
-  std::vector<std::vector<int32_t>> tokens;
-  std::vector<int64_t> text_bytes;
+  std::vector<EncodedPiece> encoded;
   std::exception_ptr error;
   bool done = false;
 
@@ -36,21 +35,10 @@ struct Parcel {
     return used > 0;
   }
 
-  void encode(const EncodeFunction& encode_text) {
-    tokens.clear();
-    text_bytes.clear();
+  void encode(const EncodeFunction& encode_piece) {
+    encoded.clear();
     try {
-      for (size_t i = 0; i < used; ++i) {
-        const Piece& piece = pieces[i];
-        if (piece.json) {
-          std::string text = json_text(piece.text, piece.path, piece.line);
-          tokens.push_back(encode_text(text));
-          text_bytes.push_back(static_cast<int64_t>(text.size()));
-        } else {
-          tokens.push_back(encode_text(piece.text));
-          text_bytes.push_back(static_cast<int64_t>(piece.text.size()));
-        }
-      }
+      for (size_t i = 0; i < used; ++i) encoded.push_back(encode_piece(pieces[i]));
     } catch (...) {
       error = std::current_exception();
     }
@@ -110,9 +98,10 @@ class Workers {
 };
 
 void consume_parcel(const Parcel& parcel, const std::function<void(const TokenPiece&)>& consume) {
-  for (size_t i = 0; i < parcel.tokens.size(); ++i) {
+  for (size_t i = 0; i < parcel.encoded.size(); ++i) {
     const Piece& piece = parcel.pieces[i];
-    consume({piece.document, piece.last, parcel.tokens[i], parcel.text_bytes[i],
+    const EncodedPiece& encoded = parcel.encoded[i];
+    consume({piece.document, piece.last, encoded.tokens, encoded.supervised, encoded.text_bytes,
              static_cast<int64_t>(piece.text.size())});
   }
   if (parcel.error) std::rethrow_exception(parcel.error);

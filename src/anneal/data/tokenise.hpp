@@ -15,12 +15,18 @@ struct TokenPiece {
   int64_t document = 0;
   bool last = false;  // of its document
   std::span<const int32_t> tokens;
-  int64_t text_bytes = 0;  // that the tokens stand for
-  int64_t file_bytes = 0;  // that were read for them
+  std::span<const uint8_t> supervised;  // as in EncodedPiece
+  int64_t text_bytes = 0;               // that the tokens stand for
+  int64_t file_bytes = 0;               // that were read for them
 };
 
-// The tokens of a text; called by several threads at once.
-using EncodeFunction = std::function<std::vector<int32_t>(std::string_view)>;
+// The tokens of a piece; called by several threads at once.
+struct EncodedPiece {
+  std::vector<int32_t> tokens;
+  std::vector<uint8_t> supervised{};  // as in TokenSample, or empty
+  int64_t text_bytes = 0;
+};
+using EncodeFunction = std::function<EncodedPiece(const Piece&)>;
 
 // Encodes the documents of text and JSONL files with `threads` threads (0: all cores) and calls
 // `consume` on the calling thread with their pieces, in order. Memory is bounded by some pieces a

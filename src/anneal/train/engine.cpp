@@ -51,7 +51,7 @@ Module build_module(const RunConfig& config, const EngineOptions& options) {
                                              .seed = static_cast<uint64_t>(config.train.seed),
                                              .label_smoothing = config.train.label_smoothing,
                                              .z_loss = config.train.z_loss,
-                                             .isolate_documents = config.data.isolate_documents});
+                                             .isolate_documents = config.data.isolates()});
 }
 
 PassOptions pass_options(const RunConfig& config, const Module& module) {

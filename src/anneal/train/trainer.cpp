@@ -38,13 +38,15 @@ std::string host_name() {
   return name;
 }
 
-PreparedData prepare(const RunConfig& config, const RunFolder& folder) {
+PreparedData prepare(const RunConfig& config, const RunFolder& folder,
+                     const std::vector<int64_t>& end_ids) {
   PrepareOptions options;
   options.directory = folder.data();
   options.threads = static_cast<int>(config.parallel.threads);
   options.requirements = {.context = config.model.context,
                           .vocab_size = config.model.vocab_size,
-                          .seed = config.train.seed};
+                          .seed = config.train.seed,
+                          .end_ids = end_ids};
   std::string stage;
   options.progress = [&stage](const PrepareProgress& p) {
     if (StopSignals::requested()) throw Error("interrupted", ExitCode::interrupted);
@@ -70,7 +72,7 @@ class Trainer {
     if (checkpoint) check_resume(*checkpoint);
     open_log_file(folder_.log().string());
     if (!config_.model.init.empty()) origin_ = open_model_directory(config_.model.init);
-    data_.emplace(prepare(config_, folder_));
+    data_.emplace(prepare(config_, folder_, origin_ ? origin_->end_ids : std::vector<int64_t>()));
     resolve_from_data(config_, *data_);
     check_init_tokenizer();
     if (checkpoint) {

@@ -55,6 +55,7 @@ WorkloadData::WorkloadData(RunConfig config, int64_t steps) {
     config.data.train = {bin.string()};
     config.data.dtype = "uint32";
     config.data.isolate_documents = false;  // there is one
+    config.data.packing = "stream";
   }
   prepared_.emplace(
       prepare_data(config.data, {.directory = directory_.path() / "data",
