@@ -60,8 +60,25 @@ TEST_P(Adapters, OnlyTheyHaveGradientsAndMoments) {
     }
   }
   EXPECT_EQ(trained, of_adapters);
-  // A and B of each linear layer of two blocks.
-  EXPECT_EQ(of_adapters, 2 * 2 * (family() == "gpt2" ? 4 : 7));
+  // A and B of each linear layer of two blocks, packed ones counted apart.
+  bool apart = engine.config().model.traits().naming == Naming::llama;
+  EXPECT_EQ(of_adapters, 2 * 2 * (apart ? 7 : 4));
+}
+
+// … and in bf16 no FP32 beside what the products read.
+TEST_P(Adapters, FrozenMatricesAreStoredOnce) {
+  CpuTarget target;
+  Engine engine(config_of(family(), 3, precision()), {}, target);
+  const Module& module = engine.session().module();
+  for (const Persistent& p : module.persistents) {
+    bool frozen_matrix = p.of < 0 && is_hidden_matrix(p.role);
+    if (frozen_matrix && p.kind == PersistentKind::parameter) {
+      EXPECT_EQ(name_of(p.type.dtype), precision() == "fp32" ? "f32" : precision()) << p.name;
+    }
+    if (p.kind == PersistentKind::copy && module.persistent(p.of).of < 0) {
+      EXPECT_FALSE(is_hidden_matrix(p.role)) << p.name;
+    }
+  }
 }
 
 TEST_P(Adapters, TheFirstStepPassesTheAudit) {
@@ -144,6 +161,7 @@ TEST_P(Adapters, GradientsFollowFromThoseOfTheWeights) {
 }
 
 TEST_P(Adapters, MergedWeightsComputeTheSame) {
+  if (precision() != "fp32") GTEST_SKIP() << "frozen weights are stored in 16 bits";
   CpuTarget target;
   auto config = config_of(family(), 3, precision());
   Engine engine(config, {}, target);
@@ -155,8 +173,7 @@ TEST_P(Adapters, MergedWeightsComputeTheSame) {
   merge_adapters(engine.session(), config.model, config.lora);
   double merged = engine.gradients(batch.get()).loss;
   EXPECT_GT(std::abs(adapted - plain), 1e-3);
-  // Rounding: of FP32; of bf16, which the merged weights meet as a whole.
-  EXPECT_NEAR(merged, adapted, precision() == "fp32" ? 1e-5 : 2e-2);
+  EXPECT_NEAR(merged, adapted, 1e-5);
 }
 
 TEST_P(Adapters, AnUnknownTargetIsRefused) {
@@ -169,7 +186,7 @@ TEST_P(Adapters, AnUnknownTargetIsRefused) {
   } catch (const UsageError& error) {
     std::string what = error.what();
     EXPECT_NE(what.find("[lora.targets]"), std::string::npos) << what;
-    EXPECT_NE(what.find(family() == "gpt2" ? "c_attn" : "q_proj"), std::string::npos) << what;
+    EXPECT_NE(what.find("(it has "), std::string::npos) << what;
   }
 }
 

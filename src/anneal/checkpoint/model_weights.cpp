@@ -71,10 +71,11 @@ std::vector<std::string> files_of_weight_index(std::string_view text, const std:
 }
 
 void read_into(const SafetensorsFile& file, std::string_view name, const HfTensor& tensor,
-               float* parameter) {
+               DType dtype, std::byte* parameter) {
   tensor.interleaving.for_runs(
       tensor.shape.elements(), [&](int64_t in_file, int64_t here, int64_t count) {
-        file.read_part(name, DType::f32, in_file, count, parameter + tensor.first_element + here);
+        file.read_part(name, dtype, in_file, count,
+                       parameter + (tensor.first_element + here) * size_of(dtype));
       });
 }
 
@@ -127,10 +128,10 @@ void ModelWeights::read_as_f32(std::string_view name, float* out) const {
   found.file->read_as_f32(found.entry->name, out);
 }
 
-void ModelWeights::read_into(const HfTensor& tensor, float* parameter) const {
+void ModelWeights::read_into(const HfTensor& tensor, DType dtype, std::byte* parameter) const {
   auto found = find(tensor.name);
   ANNEAL_ASSERT(found.entry, "expect() was not asked for ", tensor.name);
-  anneal::read_into(*found.file, found.entry->name, tensor, parameter);
+  anneal::read_into(*found.file, found.entry->name, tensor, dtype, parameter);
 }
 
 }  // namespace anneal

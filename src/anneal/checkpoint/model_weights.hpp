@@ -18,9 +18,10 @@ inline constexpr std::string_view weight_index_name = "model.safetensors.index.j
 // each once, sorted; all are plain names. Throws FormatError.
 std::vector<std::string> files_of_weight_index(std::string_view json, const std::string& where);
 
-// Reads the tensor that a file has under `name` into its part of a parameter.
+// Reads the tensor that a file has under `name` into its part of a parameter of type `dtype`, f32
+// or a 16-bit float.
 void read_into(const SafetensorsFile& file, std::string_view name, const HfTensor& tensor,
-               float* parameter);
+               DType dtype, std::byte* parameter);
 
 // The weights of a Hugging Face model directory, mapped: model.safetensors, or the files that
 // model.safetensors.index.json names.
@@ -49,7 +50,7 @@ class ModelWeights {
   void read_as_f32(std::string_view name, float* out) const;
 
   // Reads a tensor to its place in the parameter that begins at `parameter`, in our order.
-  void read_into(const HfTensor& tensor, float* parameter) const;
+  void read_into(const HfTensor& tensor, DType dtype, std::byte* parameter) const;
 
  private:
   std::string where_;

@@ -71,7 +71,7 @@ TEST_F(Weights, InterleavedHeadsAndOldBuffers) {
     EXPECT_THROW(weights.expect({qkv}, {.family = "gpt_neox", .tie_embeddings = false}),
                  FormatError);
     std::array<float, 8> parameter{};
-    weights.read_into(qkv, parameter.data());
+    weights.read_into(qkv, DType::f32, reinterpret_cast<std::byte*>(parameter.data()));
     EXPECT_EQ(parameter, (std::array<float, 8>{0, 1, 4, 2, 5, 3, 6, 0}));
   }
 }

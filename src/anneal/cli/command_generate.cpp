@@ -26,6 +26,7 @@ struct GenerateArguments {
   int64_t repeat_last_n = 64;
   int64_t seed = 1;
   int64_t threads = 0;
+  std::string precision = "fp32";
   bool json = false;
 };
 
@@ -87,7 +88,9 @@ ExitCode run(const GenerateArguments& a) {
     throw UsageError("[--system] expected --chat beside it: plain text has no system message");
   set_threads(a.threads);
   auto start = std::chrono::steady_clock::now();
-  auto model = load_model(a.model, {.generate = true});
+  if (a.precision != "fp32" && a.precision != "bf16" && a.precision != "fp16")
+    throw UsageError(str("[--precision] expected fp32, bf16 or fp16, got \"", a.precision, "\""));
+  auto model = load_model(a.model, {.generate = true, .precision = a.precision});
   const auto& directory = model->directory;
   if (!directory.tokenizer)
     throw UsageError(
@@ -171,6 +174,8 @@ Command generate_command() {
         a.option("--repeat-last-n", "N", g->repeat_last_n,
                  "How far back the penalty looks; 0: off, -1: to the beginning");
         a.option("--seed", "S", g->seed, "The same seed gives the same text");
+        a.option("--precision", "P", g->precision,
+                 "Of weights in products: fp32, bf16 or fp16, which reads half the memory a token");
         a.option("--threads", "N", g->threads, "Threads; 0: all cores");
         a.flag("--json", g->json, "Print one JSON object at the end instead of streaming");
         return [g] { return run(*g); };

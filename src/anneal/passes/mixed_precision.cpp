@@ -69,6 +69,34 @@ void assign_storage(Program& program, DType low) {
   }
 }
 
+// A parameter that nothing updates and that is only ever read low needs no FP32 beside its copy: it
+// is stored low itself.
+void store_frozen_low(Module& module, DType low) {
+  enum class Use : uint8_t { none, low, other };
+  std::vector<Use> use(module.persistents.size(), Use::none);
+  for (const auto& [name, program] : module.programs) {
+    for (NodeId n : program.order) {
+      const Node& node = program.node(n);
+      for (size_t i = 0; i < node.inputs.size(); ++i) {
+        int32_t p = node.inputs[i] ? program.info(node.inputs[i]).persistent : -1;
+        if (p < 0) continue;
+        Use& known = use[static_cast<size_t>(p)];
+        bool reads_low = node.op->low_require & bit(static_cast<int>(i));
+        known = reads_low && known != Use::other ? Use::low : Use::other;
+      }
+    }
+    for (const auto& [parameter, gradient] : program.gradients)
+      use[static_cast<size_t>(parameter)] = Use::other;
+  }
+  for (int32_t p : module.parameters()) {
+    if (use[static_cast<size_t>(p)] != Use::low) continue;
+    module.persistents[static_cast<size_t>(p)].type.dtype = low;
+    for (auto& [name, program] : module.programs)
+      for (int32_t v = 0; v < program.value_count(); ++v)
+        if (auto& info = program.info(Value{v}); info.persistent == p) info.type.dtype = low;
+  }
+}
+
 // The copy of a parameter in low precision, created on first use.
 int32_t low_copy(Module& module, int32_t parameter, DType low) {
   if (int32_t copy = module.companion(parameter, PersistentKind::copy); copy >= 0) return copy;
@@ -137,6 +165,7 @@ void mixed_precision(Module& module, const PassContext& context) {
   ANNEAL_ASSERT(fp16 || context.options.precision == "bf16", "precision ",
                 context.options.precision);
   DType low = fp16 ? DType::f16 : DType::bf16;
+  store_frozen_low(module, low);
   for (auto& [name, program] : module.programs) {
     if (fp16) scale_loss(module, program);
     assign_storage(program, low);

@@ -8,15 +8,27 @@
 namespace anneal {
 namespace {
 
+void set(const TensorRef& tensor, int64_t i, float value) {
+  switch (tensor.type.dtype) {
+    case DType::bf16:
+      tensor.as<bf16>()[static_cast<size_t>(i)] = bf16(value);
+      break;
+    case DType::f16:
+      tensor.as<f16>()[static_cast<size_t>(i)] = f16(value);
+      break;
+    default:
+      tensor.as<float>()[static_cast<size_t>(i)] = value;
+  }
+}
+
 void fill(const Persistent& p, const TensorRef& tensor, uint64_t seed) {
   if (p.init.kind == Init::Kind::zeros) {
     std::memset(tensor.data, 0, static_cast<size_t>(tensor.type.bytes()));
     return;
   }
-  auto out = tensor.as<float>();
   uint64_t key = hash64(p.name, seed);
   double scale = p.init.scale;
-  auto n = static_cast<int64_t>(out.size());
+  int64_t n = tensor.type.shape.elements();
   parallel_ranges((n + 1) / 2, 1 << 14, [&](int64_t begin, int64_t end) {
     for (int64_t pair = begin; pair < end; ++pair) {
       double values[2] = {1, 1};
@@ -30,7 +42,7 @@ void fill(const Persistent& p, const TensorRef& tensor, uint64_t seed) {
         for (size_t k = 0; k < 2; ++k)
           values[k] = (2 * static_cast<double>(uniform_float(words[k])) - 1) * scale;
       for (int64_t k = 0; k < 2 && 2 * pair + k < n; ++k)
-        out[static_cast<size_t>(2 * pair + k)] = static_cast<float>(values[k]);
+        set(tensor, 2 * pair + k, static_cast<float>(values[k]));
     }
   });
 }

@@ -9,6 +9,7 @@ std::unique_ptr<LoadedModel> load_model(const std::filesystem::path& path,
   RunConfig config;
   config.model = model->directory.config;
   if (model->directory.adapter) config.lora = model->directory.adapter->lora;
+  config.train.precision = options.precision;
   config.train.micro_batch = config.train.batch = options.micro_batch;
   model->engine = std::make_unique<Engine>(
       config,

@@ -19,6 +19,7 @@ struct LoadModelOptions {
   bool generate = false;
   bool evaluate = false;
   int64_t micro_batch = 1;  // of evaluation
+  std::string precision = "fp32";
 };
 
 // `path`: a model directory, a checkpoint or a run folder.

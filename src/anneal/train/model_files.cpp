@@ -63,8 +63,10 @@ std::vector<TensorView> state_tensors(const Session& session) {
 void load_model_tensors(Session& session, const ModelConfig& config, const ModelWeights& weights) {
   auto tensors = hf_tensors(session.module(), config);
   weights.expect(tensors, config);
-  for (const HfTensor& t : tensors)
-    weights.read_into(t, session.persistent(t.parameter).as<float>().data());
+  for (const HfTensor& t : tensors) {
+    TensorRef parameter = session.persistent(t.parameter);
+    weights.read_into(t, parameter.type.dtype, parameter.data);
+  }
   session.refresh();
 }
 
@@ -84,7 +86,8 @@ void load_adapter_tensors(Session& session, const ModelConfig& config, const Lor
   expect_same_names(file, tensors);
   for (const HfTensor& t : tensors) {
     file.expect_shape(t.name, t.shape);
-    read_into(file, t.name, t, session.persistent(t.parameter).as<float>().data());
+    TensorRef parameter = session.persistent(t.parameter);
+    read_into(file, t.name, t, parameter.type.dtype, parameter.data);
   }
   session.refresh();
 }

@@ -32,7 +32,8 @@ std::vector<TensorView> adapter_tensors(const Session& session, const ModelConfi
                                         const LoraConfig& lora);
 void load_adapter_tensors(Session& session, const ModelConfig& config, const LoraConfig& lora,
                           const SafetensorsFile& file);
-// Adds what the adapters add to the weights themselves, and sets the adapters to zero.
+// Adds what the adapters add to the weights themselves, which are in FP32, and sets the adapters to
+// zero.
 void merge_adapters(Session& session, const ModelConfig& config, const LoraConfig& lora);
 void load_state_tensors(Session& session, const SafetensorsFile& file);
 
