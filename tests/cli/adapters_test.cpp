@@ -92,6 +92,13 @@ TEST_F(AdapterCommands, ACheckpointHoldsTheAdaptersOnly) {
   EXPECT_FALSE(fs::exists(checkpoint(run_) / "model.safetensors"));
 }
 
+TEST_F(AdapterCommands, InspectShowsThem) {
+  auto result = run_program({"model", "inspect", run_.string()});
+  ASSERT_EQ(result.code, 0) << result.err;
+  for (const char* part : {"PEFT adapters", "rank 2", "q_proj, v_proj, down_proj", "lora_A"})
+    EXPECT_NE(result.out.find(part), std::string::npos) << result.out;
+}
+
 TEST_F(AdapterCommands, AResumedRunEndsInTheSameBits) {
   fs::path other = dir_.path() / "other";
   train(adapter_config, other);

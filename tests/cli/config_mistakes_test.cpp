@@ -78,7 +78,7 @@ const std::vector<Mistake>& mistakes() {
       {"unlike_any_key", "seed = 1", "zzzzzzzzzzzz = 1", "train.zzzzzzzzzzzz",
        "the keys of train are"},
       {"unknown_section", "[optimizer]", "[optimiser]", "optimiser", "did you mean [optimizer]?"},
-      {"unlike_any_section", "", "[zzzzzzzz]", "zzzzzzzz", "the sections are model, data"},
+      {"unlike_any_section", "", "[zzzzzzzz]", "zzzzzzzz", "the sections are model, lora, data"},
       {"nested_section", "", "[monitor.web]\nport = 1", "monitor.web", "the keys of monitor are"},
       {"duplicate_key", "layers = 2", "layers = 2\nlayers = 3", "model.layers", "keep one", {}, 1},
       {"duplicate_section", "", "[model]\nlayers = 3", "[model]", "keep one"},

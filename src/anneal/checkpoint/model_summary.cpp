@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "anneal/base/error.hpp"
+#include "anneal/checkpoint/adapter_config.hpp"
 #include "anneal/checkpoint/gguf.hpp"
 #include "anneal/checkpoint/gguf_model.hpp"
 #include "anneal/checkpoint/hf_config.hpp"
@@ -66,13 +67,31 @@ std::string tokenizer_of(const Json& json) {
 ModelSummary of_directory(const fs::path& path) {
   CheckpointReader reader(resolve_model_directory(path));
   ModelSummary summary{.format = "Hugging Face directory"};
-  auto config = reader.text("config.json");
-  summary.architecture = text_at(parsed(config), "model_type");
-  read_config(summary, [&] {
-    return model_config_from_hf(config, (reader.dir() / "config.json").string());
-  });
-  ModelWeights weights(reader.dir());
-  for (const auto& file : weights.files()) add_tensors(*file, summary);
+  if (reader.has("config.json")) {
+    auto config = reader.text("config.json");
+    summary.architecture = text_at(parsed(config), "model_type");
+    read_config(summary, [&] {
+      return model_config_from_hf(config, (reader.dir() / "config.json").string());
+    });
+  }
+  if (holds_adapters(reader.dir())) {
+    summary.format = "PEFT adapters";
+    try {
+      auto where = (reader.dir() / adapter_config_name).string();
+      auto adapter = parse_adapter_config(reader.text(adapter_config_name), where);
+      std::string layers;
+      for (const auto& target : adapter.lora.targets)
+        layers += (layers.empty() ? "" : ", ") + target;
+      summary.adapters = str("rank ", adapter.lora.rank, ", alpha ", adapter.lora.alpha, ", of ",
+                             layers, ", for ", adapter.base);
+    } catch (const Error& e) {
+      summary.unsupported = e.what();
+    }
+    add_tensors(SafetensorsFile(reader.dir() / adapter_file_name), summary);
+  } else {
+    ModelWeights weights(reader.dir());
+    for (const auto& file : weights.files()) add_tensors(*file, summary);
+  }
   if (reader.has("tokenizer.json"))
     summary.tokenizer = tokenizer_of(parsed(reader.text("tokenizer.json")));
   if (reader.has("tokenizer_config.json"))

@@ -19,9 +19,10 @@ struct TensorSummary {
 
 // What a file or directory of weights holds, whether or not Anneal can run it.
 struct ModelSummary {
-  std::string format;                 // "Hugging Face directory", "safetensors", "GGUF 3"
-  std::string architecture;           // "": not said
-  std::string unsupported;            // why Anneal cannot run it; "": it can, or nothing is said
+  std::string format;        // "Hugging Face directory", "PEFT adapters", "safetensors", "GGUF 3"
+  std::string adapters;      // rank, layers and base of adapters; "": not such
+  std::string architecture;  // "": not said
+  std::string unsupported;   // why Anneal cannot run it; "": it can, or nothing is said
   std::optional<ModelConfig> config;  // of a model that Anneal can run
   std::vector<TensorSummary> tensors;
   std::string tokenizer;      // a few words; "": none

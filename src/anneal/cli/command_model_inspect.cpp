@@ -47,6 +47,7 @@ Json sizes_json(const ModelConfig& c) {
 
 void print_json(const ModelSummary& summary) {
   Json json = {{"format", summary.format},
+               {"adapters", summary.adapters},
                {"architecture", summary.architecture},
                {"supported", summary.unsupported.empty()},
                {"unsupported", summary.unsupported},
@@ -73,6 +74,7 @@ ExitCode run(const InspectArguments& a) {
     if (!text.empty()) std::printf("%-14s %s\n", what, text.c_str());
   };
   line("format", summary.format);
+  line("adapters", printable(summary.adapters, 400));
   line("architecture", printable(summary.architecture, 80));
   if (const auto& c = summary.config)
     line("sizes",
