@@ -145,8 +145,11 @@ void FileWriter::sync() {
   if (!synced(fd_)) fail(path_, "sync");
 }
 
-TemporaryDirectory::TemporaryDirectory() {
-  auto pattern = (std::filesystem::temp_directory_path() / "anneal-XXXXXX").string();
+TemporaryDirectory::TemporaryDirectory()
+    : TemporaryDirectory(std::filesystem::temp_directory_path()) {}
+
+TemporaryDirectory::TemporaryDirectory(const std::filesystem::path& parent) {
+  auto pattern = (parent / "anneal-XXXXXX").string();
   if (!::mkdtemp(pattern.data())) fail(pattern, "create a directory");
   path_ = pattern;
 }

@@ -58,7 +58,8 @@ class FileWriter {
 // A fresh directory below the system's temporary one, removed with all its content.
 class TemporaryDirectory {
  public:
-  TemporaryDirectory();
+  TemporaryDirectory();  // where the system keeps such
+  explicit TemporaryDirectory(const std::filesystem::path& parent);
   ~TemporaryDirectory();
   TemporaryDirectory(const TemporaryDirectory&) = delete;
   TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;

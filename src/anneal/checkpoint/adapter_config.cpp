@@ -16,6 +16,17 @@ bool is_off(const Json& value) {
          ((value.is_object() || value.is_array()) && value.empty());
 }
 
+// Keys that are read here, or that say nothing about what the adapters compute.
+bool is_understood(std::string_view key) {
+  for (std::string_view known :
+       {"peft_type", "peft_version", "task_type", "auto_mapping", "base_model_name_or_path",
+        "revision", "inference_mode", "r", "lora_alpha", "lora_dropout", "target_modules",
+        "fan_in_fan_out", "init_lora_weights", "megatron_core", "qalora_group_size",
+        "exclude_modules", "layers_pattern"})
+    if (key == known) return true;
+  return false;
+}
+
 }  // namespace
 
 std::string adapter_config_json(const AdapterConfig& config, bool conv1d) {
@@ -42,10 +53,9 @@ AdapterConfig parse_adapter_config(std::string_view text, const std::string& whe
   };
   if (!json.contains("peft_type") || json["peft_type"] != "LORA")
     throw UsageError(str("[", where, "] peft_type: only LORA adapters are read"));
-  for (const char* key : {"bias", "modules_to_save", "rank_pattern", "alpha_pattern", "use_rslora",
-                          "use_dora", "layers_to_transform", "layer_replication", "lora_bias"})
-    if (json.contains(key) && !is_off(json[key]))
-      throw UsageError(str("[", where, "] ", key, ": ", json[key].dump(),
+  for (const auto& [key, value] : json.items())
+    if (!is_understood(key) && !is_off(value))
+      throw UsageError(str("[", where, "] ", key.substr(0, 60), ": ", value.dump().substr(0, 60),
                            " is not supported (merge the adapters with PEFT, or train without)"));
   AdapterConfig config;
   auto number = [&](const char* key, double low, double high) {

@@ -12,6 +12,7 @@
 #include "anneal/data/inspect.hpp"
 #include "anneal/data/loader.hpp"
 #include "anneal/data/prepare.hpp"
+#include "anneal/train/model_files.hpp"
 
 namespace anneal {
 namespace {
@@ -69,6 +70,7 @@ ExitCode prepare(const PrepareArguments& arguments) {
     throw UsageError(
         "[--context] expected a length of sequences with --packing samples, and none without");
   options.requirements.context = arguments.context;
+  options.requirements.end_ids = end_ids_of(arguments.data.tokenizer);
   options.progress = log_stages();
   PreparedData prepared;
   try {
@@ -101,8 +103,12 @@ ExitCode inspect(const InspectArguments& arguments) {
   options.directory =
       arguments.out.empty() ? temporary.emplace().path() : std::filesystem::path(arguments.out);
   options.threads = static_cast<int>(c.parallel.threads);
-  options.requirements = {
-      .context = c.model.context, .vocab_size = c.model.vocab_size, .seed = c.train.seed};
+  options.requirements = {.context = c.model.context,
+                          .vocab_size = c.model.vocab_size,
+                          .seed = c.train.seed,
+                          .end_ids = c.model.init.empty()
+                                         ? std::vector<int64_t>()
+                                         : open_model_directory(c.model.init).end_ids};
   options.progress = log_stages();
   PreparedData prepared;
   try {

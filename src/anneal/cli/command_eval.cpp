@@ -31,7 +31,7 @@ ExitCode run(const EvalArguments& a) {
   DataConfig config;
   config.train = a.data;
   config.dtype = a.dtype;
-  config.tokenizer = directory.tokenizer ? (directory.path / "tokenizer.json").string() : "byte";
+  config.tokenizer = directory.tokenizer ? (directory.tokens / "tokenizer.json").string() : "byte";
   if (!directory.tokenizer && check_data(config, {}).format == DataSummary::Format::text)
     throw UsageError(str("[--model] ", directory.path.string(),
                          " has no tokenizer.json, so it can be measured on token shards only, not "

@@ -75,7 +75,7 @@ std::string chat_prompt(const GenerateArguments& a, const std::filesystem::path&
 // which is the end of a turn for most models.
 std::vector<int64_t> ends_of_answer(const ModelDirectory& directory) {
   std::vector<int64_t> ids = directory.end_ids;
-  auto chat = load_chat_template(directory.path);
+  auto chat = load_chat_template(directory.tokens);
   std::string eos = chat ? chat->eos_token() : "";
   auto tokens = directory.tokenizer->encode(eos, {.read_special = true});
   if (tokens.size() == 1 && directory.tokenizer->is_special(tokens[0])) ids.push_back(tokens[0]);
@@ -104,7 +104,7 @@ ExitCode run(const GenerateArguments& a) {
 
   // With what the tokenizer puts before every text, as the model was trained with it; a chat
   // template writes that itself.
-  std::string text_before = a.chat ? chat_prompt(a, directory.path) : a.prompt;
+  std::string text_before = a.chat ? chat_prompt(a, directory.tokens) : a.prompt;
   auto prompt = tokenizer.encode(text_before, {.read_special = true, .add_special = !a.chat});
   auto end_ids = a.chat ? ends_of_answer(directory) : directory.end_ids;
   if (prompt.empty()) {

@@ -55,7 +55,8 @@ struct ExportArguments {
 };
 
 // Writes the model with its weights in FP32, adapters merged into them, as a new directory.
-void export_directory(const std::string& model, const fs::path& out) {
+void export_directory(const std::string& model, fs::path out) {
+  if (!out.has_filename()) out = out.parent_path();  // "out/"
   std::error_code error;
   if (fs::exists(out) && !(fs::is_directory(out) && fs::is_empty(out, error)))
     throw UsageError(str("[--out] ", out.string(), " is there already (name a new folder)"));
@@ -63,17 +64,18 @@ void export_directory(const std::string& model, const fs::path& out) {
   const ModelDirectory& directory = loaded->directory;
   Session& session = loaded->engine->session();
   if (directory.adapter) merge_adapters(session, directory.config, directory.adapter->lora);
-  fs::path temporary = out;
-  temporary += ".tmp";
-  fs::remove_all(temporary);
-  fs::create_directories(temporary);
-  write_safetensors(temporary / "model.safetensors", model_tensors(session, directory.config));
+  // Complete or not there at all; removed again if something fails.
+  TemporaryDirectory temporary(out.has_parent_path() ? out.parent_path() : fs::path("."));
+  write_safetensors(temporary.path() / "model.safetensors",
+                    model_tensors(session, directory.config));
   for (const auto& [name, text] :
        model_directory_files(directory.config, directory.tokenizer.get(), &directory))
-    write_file_atomically(temporary / name, text);
-  sync_path(temporary);
-  fs::remove(out, error);
-  fs::rename(temporary, out, error);
+    write_file_atomically(temporary.path() / name, text);
+  fs::permissions(temporary.path(), fs::perms::owner_all | fs::perms::group_read |
+                                        fs::perms::group_exec | fs::perms::others_read |
+                                        fs::perms::others_exec);
+  sync_path(temporary.path());
+  fs::rename(temporary.path(), out, error);
   if (error) throw Error(str("[", out.string(), "] cannot write: ", error.message()));
 }
 
@@ -93,16 +95,16 @@ ExitCode run_export(const ExportArguments& a) {
     log_info(str("wrote ", a.out));
     return ExitCode::ok;
   }
+  const GgufTypeInfo* type = find_gguf_type(a.type.empty() ? "f16" : a.type);
+  bool known = type && (type->type == GgufType::f32 || type->type == GgufType::f16 ||
+                        type->type == GgufType::bf16 || type->type == GgufType::q8_0);
+  if (!known) throw UsageError(str("[--type] expected f32, f16, bf16 or q8_0, got ", a.type));
   std::optional<TemporaryDirectory> merged;
   std::string model = a.model;
   if (adapters) {
     model = (merged.emplace().path() / "model").string();
     export_directory(a.model, model);
   }
-  const GgufTypeInfo* type = find_gguf_type(a.type.empty() ? "f16" : a.type);
-  bool known = type && (type->type == GgufType::f32 || type->type == GgufType::f16 ||
-                        type->type == GgufType::bf16 || type->type == GgufType::q8_0);
-  if (!known) throw UsageError(str("[--type] expected f32, f16, bf16 or q8_0, got ", a.type));
   log_report(a.out, export_gguf(model, a.out, type->type));
   return ExitCode::ok;
 }

@@ -339,6 +339,11 @@ void adopt_architecture(LoadedConfig& loaded, const ModelConfig& init) {
         refuse(loaded, name,
                str("the model of model.init reads at most ", init.context, " tokens, got ", mine),
                str("set model.context to ", init.context, " or less, or remove it"));
+      if (loaded.config.model.context < init.context && !init.traits().rotary)
+        refuse(loaded, name,
+               str("the positions of ", init.family, " are learned for ", init.context,
+                   " tokens, got ", mine),
+               str("set model.context to ", init.context, ", or remove it"));
       of_init.model.context = loaded.config.model.context;
     } else if (!equal && !derived) {
       refuse(loaded, name,

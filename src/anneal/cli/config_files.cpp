@@ -8,6 +8,8 @@
 #include "anneal/cli/config_check.hpp"
 #include "anneal/cli/schema.hpp"
 #include "anneal/data/check.hpp"
+#include "anneal/model/adapters.hpp"
+#include "anneal/model/language_model.hpp"
 
 namespace anneal {
 namespace {
@@ -26,6 +28,14 @@ fs::path init_directory(const LoadedConfig& loaded) {
   return fs::exists(init / "config.json") ? init : resolve_model_directory(init);
 }
 
+// Names of layers are known once the architecture is.
+void check_targets(const LoadedConfig& loaded) {
+  const RunConfig& c = loaded.config;
+  if (c.lora.rank == 0 || c.lora.targets.empty()) return;
+  Module module = build_language_model(c.model, {.sequence = 1, .train = false});
+  adapter_places(module, c.model, c.lora.targets);
+}
+
 void take_over_init(LoadedConfig& loaded) {
   if (loaded.config.model.init.empty()) return;
   auto directory = init_directory(loaded);
@@ -37,6 +47,7 @@ void take_over_init(LoadedConfig& loaded) {
   auto file = directory / "config.json";
   adopt_architecture(loaded,
                      model_config_from_hf(read_file(file, largest_model_config), file.string()));
+  check_targets(loaded);
   // A pretrained model understands the tokens of its own tokenizer.
   if (!loaded.is_set("data.tokenizer") && fs::exists(directory / "tokenizer.json"))
     loaded.config.data.tokenizer = directory.string();

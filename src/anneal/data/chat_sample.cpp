@@ -94,8 +94,11 @@ class Reader {
       request.messages =
           Value::list({items.begin(), items.begin() + static_cast<std::ptrdiff_t>(given)});
       request.add_generation_prompt = true;
-      size_t prompt = chat_->render(request).size();
-      std::erase_if(sample.supervised, [&](ByteSpan span) { return span.begin < prompt; });
+      std::string prompt = chat_->render(request);
+      if (!sample.text.starts_with(prompt))
+        fail("the chat template writes the prompt otherwise when the completion follows");
+      for (ByteSpan& span : sample.supervised) span.begin = std::max(span.begin, prompt.size());
+      std::erase_if(sample.supervised, [](ByteSpan span) { return span.begin >= span.end; });
       return sample;
     } catch (const Error& error) {
       fail(error.what());

@@ -1,6 +1,7 @@
 #include "anneal/data/check.hpp"
 
 #include <algorithm>
+#include <ctime>
 
 #include "anneal/base/error.hpp"
 #include "anneal/data/chat_sample.hpp"
@@ -81,6 +82,13 @@ void check_samples(const DataConfig& config, const DataRequirements& need, DataS
                          "\" is trained on documents, which samples are not (name a model "
                          "directory or a tokenizer.json)"));
   data.samples = sample_format(config.tokenizer, *data.tokenizer, need.end_ids);
+  if (!data.samples->chat) return;
+  // What a template says of today is the day of the data, so that the same data is always the same.
+  int64_t newest = 0;
+  for (const SourceFile& file : data.train) newest = std::max(newest, file.modified_ns);
+  std::time_t seconds = newest / 1'000'000'000;
+  std::tm day{};
+  data.samples->chat->set_now(*::gmtime_r(&seconds, &day));
 }
 
 void check_packed(const DataConfig& config, const DataRequirements& need, const ShardInfo& info,

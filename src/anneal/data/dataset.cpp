@@ -7,6 +7,14 @@
 #include "anneal/base/hash.hpp"
 
 namespace anneal {
+namespace {
+
+// Whole sequences, behind which one token more lies.
+int64_t packed_samples(const TokenShard& shard, int64_t context) {
+  return shard.size() > 0 ? (shard.size() - 1) / context : 0;
+}
+
+}  // namespace
 
 TokenDataset::TokenDataset(std::vector<TokenShard> shards) : shards_(std::move(shards)) {
   for (const TokenShard& shard : shards_) {
@@ -18,6 +26,7 @@ TokenDataset::TokenDataset(std::vector<TokenShard> shards) : shards_(std::move(s
                            info.tokenizer_hash, ") were made by different tokenizers"));
     starts_.push_back(starts_.back() + info.count);
     marked_ = marked_ || info.supervised >= 0;
+    packed_ = packed_ || info.packed > 0;
   }
   if (!shards_.empty()) {
     vocab_size_ = shards_.front().info().vocab_size;
@@ -49,13 +58,26 @@ std::string TokenDataset::checksum() const {
     const std::string& one = shard.info().checksum;
     if (one.empty()) return "";
     all.update(one.data(), one.size());
+    // What counts as a target, too.
+    all.update(shard.info().mask_checksum.data(), shard.info().mask_checksum.size());
   }
+  if (isolated_) all.update(documents_.data(), documents_.size() * sizeof(int64_t));
   return all.hex();
 }
 
 int64_t TokenDataset::samples(int64_t context) const {
   ANNEAL_ASSERT(context > 0);
-  return tokens() > 0 ? (tokens() - 1) / context : 0;
+  if (!packed_) return tokens() > 0 ? (tokens() - 1) / context : 0;
+  int64_t total = 0;
+  for (const TokenShard& shard : shards_) total += packed_samples(shard, context);
+  return total;
+}
+
+int64_t TokenDataset::sample_begin(int64_t index, int64_t context) const {
+  if (!packed_) return index * context;
+  size_t shard = 0;
+  for (int64_t n; index >= (n = packed_samples(shards_[shard], context)); ++shard) index -= n;
+  return starts_[shard] + index * context;
 }
 
 void TokenDataset::isolate_documents() {
@@ -105,7 +127,7 @@ int64_t TokenDataset::read_sample(int64_t index, std::span<int32_t> tokens,
   ANNEAL_ASSERT(tokens.size() == targets.size() && tokens.size() == positions.size() &&
                 !tokens.empty());
   auto context = static_cast<int64_t>(tokens.size());
-  int64_t begin = index * context;
+  int64_t begin = sample_begin(index, context);
   read(begin, tokens);
   std::copy(tokens.begin() + 1, tokens.end(), targets.begin());
   read(begin + context, targets.last(1));

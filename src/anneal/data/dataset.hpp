@@ -30,8 +30,11 @@ class TokenDataset {
   void isolate_documents();
 
   // Samples of T tokens: floor((tokens - 1) / T). Sample i is tokens [i*T, i*T + T), its targets
-  // are the same one later.
+  // are the same one later. Packed shards are counted one by one, so that none of their sequences
+  // is cut.
   int64_t samples(int64_t context) const;
+  // Where sample `index` begins in the sequence of all tokens.
+  int64_t sample_begin(int64_t index, int64_t context) const;
 
   // Copies tokens [begin, begin + out.size()) of the sequence. Throws FormatError (exit code 2)
   // naming file and position when one is not below the vocabulary size.
@@ -55,6 +58,7 @@ class TokenDataset {
   void for_parts(int64_t begin, int64_t count, F&& f) const;
 
   std::string tokenizer_hash_;
+  bool packed_ = false;  // a shard holds packed sequences
   bool marked_ = false;  // a shard has a mask
   bool isolated_ = false;
   std::vector<int64_t> documents_;  // where each starts, if isolated

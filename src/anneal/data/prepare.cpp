@@ -61,6 +61,7 @@ class Splitter {
 
   ShardWriter& train() { return train_; }
   ShardWriter& validation() { return *validation_; }
+  double fraction() const { return fraction_; }
   bool holds_out(int64_t document) const {
     return is_validation_document(seed_, document, fraction_);
   }
@@ -175,6 +176,9 @@ void pack_samples(const DataSummary& data, const PrepareOptions& options, Splitt
       log_warning(str(key, ": ", writer.left_out(), " samples are longer than model.context = ",
                       context, " tokens and left out; the longest has ", writer.longest()));
   };
+  double fraction = validation && data.validation.empty() ? splitter.fraction() : 0;
+  if (fraction > 0)
+    check_split(samples, static_cast<uint64_t>(options.requirements.seed), fraction);
   finish(train, "data.train");
   if (validation) finish(*validation, "data.validation");
   splitter.finish(samples);
@@ -184,6 +188,7 @@ void copy_documents(const DataSummary& data, const PrepareOptions& options, Spli
   PrepareProgress now{"copying shards", 0, data.bytes};
   constexpr int64_t block = 1 << 16;
   std::vector<int32_t> tokens;
+  std::vector<uint8_t> marks;
   int64_t document = 0;
   for (const SourceFile& file : data.train) {
     TokenShard shard = TokenShard::open(file.path);
@@ -195,7 +200,13 @@ void copy_documents(const DataSummary& data, const PrepareOptions& options, Spli
       for (int64_t at = offsets[d]; at < offsets[d + 1]; at += block) {
         tokens.resize(static_cast<size_t>(std::min(block, offsets[d + 1] - at)));
         shard.read(at, tokens);
-        writer.append(tokens);
+        if (shard.info().supervised >= 0) {
+          marks.resize(tokens.size());
+          shard.read_supervised(at, marks);
+          writer.append(tokens, marks);
+        } else {
+          writer.append(tokens);
+        }
         now.bytes_done +=
             static_cast<int64_t>(tokens.size()) * static_cast<int>(shard.info().width);
         if (options.progress) options.progress(now);

@@ -11,9 +11,8 @@
 namespace anneal {
 
 // Writes NAME.bin, NAME.json and, with marked tokens, NAME.mask piece by piece in constant memory.
-// They appear under their names
-// only at finish(), synced, the sidecar last; without it the temporary files (NAME.bin.tmp,
-// NAME.json.tmp) are removed again. Failures throw Error.
+// They appear under their names only at finish(), synced, the sidecar last; without it the
+// temporary files (NAME.bin.tmp and so on) are removed again. Failures throw Error.
 class ShardWriter {
  public:
   ShardWriter(const std::filesystem::path& bin, int64_t vocab_size, std::string tokenizer_hash);

@@ -67,6 +67,14 @@ TokenShard TokenShard::open(const std::filesystem::path& bin) {
                           (shard.info_.count + 7) / 8, ", a bit for each token of ", bin.string(),
                           " (write the shard again)"),
                       ExitCode::usage);
+  int64_t marked = 0;
+  for (std::byte eight : shard.mask_->bytes())
+    marked += std::popcount(static_cast<unsigned char>(eight));
+  if (marked != shard.info_.supervised)
+    throw FormatError(
+        str("[", mask_path(bin).string(), "] marks ", marked, " tokens, but ", json.string(),
+            " says ", shard.info_.supervised, " (write the shard again)"),
+        ExitCode::usage);
   return shard;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "anneal/base/hash.hpp"
 #include "anneal/checkpoint/hf_config.hpp"
 #include "anneal/device/cpu/parallel.hpp"
 #include "anneal/model/hf_names.hpp"
@@ -133,6 +134,16 @@ void load_state_tensors(Session& session, const SafetensorsFile& file) {
   }
 }
 
+// Before memory is taken for what adapter_config.json says alone.
+void check_adapter_ranks(const ModelDirectory& directory) {
+  SafetensorsFile file(directory.path / adapter_file_name);
+  int64_t rank = directory.adapter->lora.rank;
+  for (const auto& entry : file.entries())
+    if (entry.name.ends_with(".lora_A.weight") && (entry.shape.empty() || entry.shape[0] != rank))
+      throw FormatError(str("[", file.where(), "] ", entry.name,
+                            " has another rank than r = ", rank, " of ", adapter_config_name));
+}
+
 ModelDirectory open_model_directory(const std::filesystem::path& path) {
   ModelDirectory result;
   result.path = result.base = resolve_model_directory(path);
@@ -144,6 +155,7 @@ ModelDirectory open_model_directory(const std::filesystem::path& path) {
       throw UsageError(str("[", file.string(), "] base_model_name_or_path: there is no folder ",
                            result.adapter->base,
                            " (name the directory of the model that the adapters were made for)"));
+    check_adapter_ranks(result);
     result.base = resolve_model_directory(result.adapter->base);
     if (holds_adapters(result.base))
       throw UsageError(str("[", file.string(), "] base_model_name_or_path: ", result.base.string(),
@@ -155,7 +167,8 @@ ModelDirectory open_model_directory(const std::filesystem::path& path) {
   auto reader_of = [&](const char* name) -> const CheckpointReader& {
     return own.has(name) ? own : base;
   };
-  const CheckpointReader& model = reader_of("config.json");
+  // A folder of adapters may say how long the sequences were that they were trained on.
+  const CheckpointReader& model = base;
   std::string where = (model.dir() / "config.json").string();
   std::string config = model.text("config.json");
   result.config = model_config_from_hf(config, where);
@@ -166,6 +179,7 @@ ModelDirectory open_model_directory(const std::filesystem::path& path) {
         token_ids_from_hf(reader.text(generation_name), (reader.dir() / generation_name).string());
     if (!generation.eos.empty()) ids.eos = generation.eos;
   }
+  result.tokens = reader_of("tokenizer.json").dir();
   if (const auto& reader = reader_of("tokenizer.json"); reader.has("tokenizer.json")) {
     result.tokenizer =
         std::make_shared<Tokenizer>(Tokenizer::load(reader.dir() / "tokenizer.json"));
@@ -212,12 +226,27 @@ std::vector<std::pair<std::string, std::string>> model_directory_files(
   return files;
 }
 
+std::string checksum_of_weights(const std::filesystem::path& directory) {
+  ContentHash hash;
+  for (const auto& file : ModelWeights(directory).files()) {
+    MappedFile bytes(file->where());
+    hash.update(bytes.bytes().data(), bytes.bytes().size());
+  }
+  return hash.hex();
+}
+
+std::vector<int64_t> end_ids_of(const std::filesystem::path& directory) {
+  if (!std::filesystem::exists(directory / "config.json")) return {};
+  return open_model_directory(directory).end_ids;
+}
+
 std::string run_state_json(const RunState& state) {
   nlohmann::ordered_json json = {{"format", 1},
                                  {"step", state.step},
                                  {"tokens", state.tokens},
                                  {"data_tokens", state.data_tokens},
                                  {"data_checksum", state.data_checksum},
+                                 {"base_checksum", state.base_checksum},
                                  {"instruction_set", state.instruction_set},
                                  {"library", state.library}};
   if (state.loss_scale)
@@ -245,6 +274,7 @@ RunState parse_run_state(std::string_view text, const std::string& where) {
     return json[key].get<std::string>();
   };
   state.data_checksum = text_of("data_checksum");
+  state.base_checksum = text_of("base_checksum");
   state.instruction_set = text_of("instruction_set");
   state.library = text_of("library");
   if (json.contains("loss_scale")) {

@@ -41,6 +41,7 @@ void load_state_tensors(Session& session, const SafetensorsFile& file);
 struct ModelDirectory {
   std::filesystem::path path;
   std::filesystem::path base;            // of the weights: path, or what the adapters there adapt
+  std::filesystem::path tokens;          // of tokenizer.json and the chat template: path or base
   std::optional<AdapterConfig> adapter;  // of the adapters in path
   ModelConfig config;
   std::shared_ptr<const Tokenizer> tokenizer;  // null if there is no tokenizer.json
@@ -54,12 +55,19 @@ ModelDirectory open_model_directory(const std::filesystem::path& path);
 std::vector<std::pair<std::string, std::string>> model_directory_files(
     const ModelConfig& config, const Tokenizer* tokenizer, const ModelDirectory* origin = nullptr);
 
+// A hash of all files of weights in a model directory.
+std::string checksum_of_weights(const std::filesystem::path& directory);
+
+// The ids that end a text for the model in `directory`; none if it holds none.
+std::vector<int64_t> end_ids_of(const std::filesystem::path& directory);
+
 // What a checkpoint says about where the run stood.
 struct RunState {
   int64_t step = 0;           // updates done; also the loader's position
   int64_t tokens = 0;         // seen so far
   int64_t data_tokens = -1;   // of the training data; -1: not recorded
   std::string data_checksum;  // of its tokens; "": unknown
+  std::string base_checksum;  // of the weights that adapters adapt; "": there are none
   std::string instruction_set;
   std::string library;  // that computes the matrix products; "": not recorded
   std::optional<LossScale::State> loss_scale;  // of a run that scales the loss

@@ -72,6 +72,7 @@ class Trainer {
     if (checkpoint) check_resume(*checkpoint);
     open_log_file(folder_.log().string());
     if (!config_.model.init.empty()) origin_ = open_model_directory(config_.model.init);
+    if (lora()) base_checksum_ = checksum_of_weights(origin_->path);
     data_.emplace(prepare(config_, folder_, origin_ ? origin_->end_ids : std::vector<int64_t>()));
     resolve_from_data(config_, *data_);
     check_init_tokenizer();
@@ -115,7 +116,7 @@ class Trainer {
     CheckpointReader reader(checkpoint.dir);
     auto fix = " (bring the texts back as they were, or start a new run in another folder)";
     if (data_->tokenizer && reader.has(tokenizer_name) &&
-        reader.text(tokenizer_name) != data_->tokenizer->to_json())
+        Tokenizer::load(checkpoint.dir / tokenizer_name).hash() != data_->tokenizer->hash())
       throw UsageError(
           str("[data.tokenizer] differs from the tokenizer that the checkpoint was "
               "made with",
@@ -123,6 +124,10 @@ class Trainer {
     if (state_.data_tokens >= 0 && state_.data_tokens != data_->train.tokens())
       throw UsageError(str("[data.train] holds ", data_->train.tokens(),
                            " tokens, and when the checkpoint was made ", state_.data_tokens, fix));
+    if (lora() && !state_.base_checksum.empty() && state_.base_checksum != base_checksum_)
+      throw UsageError(str("[model.init] ", origin_->path.string(),
+                           " holds other weights than those that the adapters were made for (bring "
+                           "them back, or start a new run in another folder)"));
     std::string checksum = data_->train.checksum();
     if (!state_.data_checksum.empty() && !checksum.empty() && state_.data_checksum != checksum)
       throw UsageError(str("[data.train] holds other text than when the checkpoint was made", fix));
@@ -180,6 +185,10 @@ class Trainer {
     if (!origin_) return;
     load_model_tensors(engine_->session(), config_.model, ModelWeights(origin_->path));
     log_info("starting from the weights in " + origin_->path.string());
+    if (lora() && CheckpointReader(origin_->path).has(config_name))
+      log_warning(str("the adapters need ", origin_->path.string(),
+                      ", a checkpoint that its run removes when newer ones come (copy the folder, "
+                      "and name the copy as model.init)"));
   }
 
   void resume(const CheckpointInfo& checkpoint) {
@@ -418,6 +427,7 @@ class Trainer {
     state_.instruction_set = instruction_set();
     state_.library = cpu_matmul_library();
     state_.data_tokens = data_->train.tokens();
+    state_.base_checksum = base_checksum_;
     state_.data_checksum = data_->train.checksum();
     if (LossScale* scale = engine_->stepper().loss_scale()) state_.loss_scale = scale->state();
     content.files.emplace_back(config_name, options_.config_text(config_));
@@ -473,6 +483,7 @@ class Trainer {
   ProcessStats baseline_;
   std::optional<PreparedData> data_;
   std::optional<ModelDirectory> origin_;  // what model.init names
+  std::string base_checksum_;             // of its weights, where adapters are trained
   CpuTarget target_;
   std::optional<Engine> engine_;
   std::optional<BatchLoader> loader_;

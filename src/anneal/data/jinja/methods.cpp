@@ -85,20 +85,26 @@ Parts split_at(std::string_view text, const std::string& separator, int64_t most
 
 // The words between runs of white space, by at most `most` cuts.
 Parts split_words(std::string_view text, int64_t most, bool right) {
-  Parts parts;
-  while (!(text = strip(text, !right, right)).empty() && most-- > 0) {
-    size_t begin = right ? 0 : text.size(), end = begin;  // of the white space
-    for (size_t at = 0, size; at < text.size(); at += size) {
-      size = character_size(text, at);
-      if (!is_space(text, at, size)) continue;
+  std::vector<std::string_view> words;  // between all runs
+  for (size_t at = 0, size, begin = text.npos; at <= text.size(); at += size) {
+    size = at < text.size() ? character_size(text, at) : 1;
+    bool space = at == text.size() || is_space(text, at, size);
+    if (space && begin != text.npos) {
+      words.push_back(text.substr(begin, at - begin));
+      begin = text.npos;
+    } else if (!space && begin == text.npos) {
       begin = at;
-      end = at + size;
-      if (!right) break;
     }
-    parts.emplace_back(right ? text.substr(end) : text.substr(0, begin));
-    text = right ? text.substr(0, begin) : text.substr(end);
   }
-  if (!text.empty()) parts.emplace_back(text);
+  Parts parts;
+  auto cuts = static_cast<size_t>(std::min<int64_t>(most, std::ssize(words)));
+  if (right) std::reverse(words.begin(), words.end());
+  for (size_t i = 0; i < std::min(cuts, words.size()); ++i) parts.emplace_back(words[i]);
+  if (cuts >= words.size()) return parts;
+  // What no cut divides, with the white space in it and on its far side.
+  const char* first = right ? text.data() : words[cuts].data();
+  const char* last = right ? words[cuts].data() + words[cuts].size() : text.data() + text.size();
+  parts.emplace_back(first, static_cast<size_t>(last - first));
   return parts;
 }
 
@@ -179,19 +185,26 @@ Value call_text(const std::string& text, const std::string& name, const Argument
   const std::string what = str("str.", name);
   budget.step(static_cast<int64_t>(1 + text.size() / 64));
   budget.allocate(static_cast<int64_t>(text.size()));
+  // A search may compare each character of the text with each of what is searched for.
+  auto search = [&](const std::string& part) {
+    budget.step(static_cast<int64_t>(text.size() / 64 * (part.size() / 64 + 1)));
+  };
   if (among(name, {"strip", "lstrip", "rstrip"})) {
     Bound bound(what, arguments, {"chars"});
     const std::string* characters = bound.has(0) && !bound[0].is_none() ? &bound.text(0) : nullptr;
+    if (characters) search(*characters);
     return Value::text(std::string(strip(text, name != "rstrip", name != "lstrip", characters)));
   }
   if (name == "split" || name == "rsplit") {
     Bound bound(what, arguments, {"sep", "maxsplit"});
     const std::string* separator = bound.has(0) && !bound[0].is_none() ? &bound.text(0) : nullptr;
     if (separator && separator->empty()) throw Failure(str(what, " got an empty separator"));
+    if (separator) search(*separator);
     return texts(split(text, separator, bound.integer(1, -1), name == "rsplit"), budget);
   }
   if (name == "replace") {
     Bound bound(what, arguments, {"old", "new", "count"}, 2);
+    search(bound.text(0));
     return Value::text(replaced(text, bound.text(0), bound.text(1), bound.integer(2, -1), budget));
   }
   if (name == "join") {
@@ -220,6 +233,7 @@ Value call_text(const std::string& text, const std::string& name, const Argument
   if (among(name, {"find", "rfind", "count"})) {
     Bound bound(what, arguments, {"sub"}, 1);
     const std::string& part = bound.text(0);
+    search(part);
     if (name == "count") {
       if (part.empty()) return Value::integer(count_characters(text) + 1);
       return Value::integer(static_cast<int64_t>(split(text, &part, -1, false).size()) - 1);

@@ -177,7 +177,7 @@ bool equal(const Value& a, const Value& b, Budget& budget) {
   }
   if (a.held().index() != b.held().index()) return false;
   if (a.is_text()) {
-    budget.step(static_cast<int64_t>(a.as_text().size() / 64));
+    budget.step(static_cast<int64_t>(a.as_text().size() / 64 * (b.as_text().size() / 64 + 1)));
     return a.as_text() == b.as_text();
   }
   if (a.is_list()) return equal_lists(a.as_list(), b.as_list(), budget);
@@ -215,7 +215,7 @@ bool contains(const Value& a, const Value& b, Budget& budget) {
   if (a.is_text()) {
     if (!b.is_text())
       throw Failure(str("expected a str in front of `in` a str, got ", b.type_name()));
-    budget.step(static_cast<int64_t>(a.as_text().size() / 64));
+    budget.step(static_cast<int64_t>(a.as_text().size() / 64 * (b.as_text().size() / 64 + 1)));
     return a.as_text().find(b.as_text()) != std::string::npos;
   }
   if (a.is_dict()) {
