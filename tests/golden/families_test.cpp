@@ -69,10 +69,13 @@ TEST_P(GoldenFamily, Logits) {
 }
 
 TEST_P(GoldenFamily, LossAndEveryGradient) {
-  std::vector<int32_t> tokens, targets;
+  std::vector<int32_t> tokens, targets, positions;
   Batch batch{.rows = 3, .context = 13, .samples = {}};
   for (const auto& row : data_["inputs"])
-    for (int32_t token : row) tokens.push_back(token);
+    for (int32_t token : row) {
+      positions.push_back(static_cast<int32_t>(tokens.size() % 13));
+      tokens.push_back(token);
+    }
   for (const auto& row : data_["targets"])
     for (int32_t target : row) {
       targets.push_back(target);
@@ -80,6 +83,7 @@ TEST_P(GoldenFamily, LossAndEveryGradient) {
     }
   batch.tokens = tokens;
   batch.targets = targets;
+  batch.positions = positions;
   Session& session = build({.evaluate = false, .sequence = 13});
   auto result = engine_->gradients(batch);
   double loss = model_["loss"], norm = model_["grad_norm"];

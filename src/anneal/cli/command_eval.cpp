@@ -1,3 +1,4 @@
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <iostream>
@@ -6,9 +7,11 @@
 #include "anneal/base/file.hpp"
 #include "anneal/cli/command.hpp"
 #include "anneal/data/check.hpp"
+#include "anneal/data/choice_task.hpp"
 #include "anneal/data/prepare.hpp"
 #include "anneal/device/cpu/parallel.hpp"
 #include "anneal/train/bytes.hpp"
+#include "anneal/train/choice_score.hpp"
 #include "anneal/train/loaded_model.hpp"
 
 namespace anneal {
@@ -17,16 +20,76 @@ namespace {
 struct EvalArguments {
   std::string model;
   std::vector<std::string> data;
+  std::string task;
+  int64_t limit = 0;
   int64_t batch = 8;
   int64_t threads = 0;
   std::string dtype;
   bool json = false;
 };
 
+// Says every ten seconds how far a long evaluation is.
+std::function<void(size_t)> progress(size_t texts) {
+  using Clock = std::chrono::steady_clock;
+  return [texts, said = Clock::now()](size_t done) mutable {
+    if (Clock::now() - said < std::chrono::seconds(10)) return;
+    said = Clock::now();
+    std::fprintf(stderr, "%zu of %zu choices\n", done, texts);
+  };
+}
+
+void print_fraction(const char* name, const Fraction& f) {
+  std::printf("%-20s  %.4f", name, f.value);
+  if (!std::isnan(f.error)) std::printf(" ± %.4f", f.error);
+  std::printf("\n");
+}
+
+ExitCode run_task(const EvalArguments& a) {
+  auto items = read_choice_task(a.task, a.limit);
+  ModelDirectory directory = open_model_directory(a.model);
+  if (!directory.tokenizer)
+    throw UsageError(str("[--model] ", directory.path.string(),
+                         " has no tokenizer.json, so the questions cannot be read"));
+  std::vector<ScoredText> texts;
+  for (const ChoiceItem& item : items)
+    for (size_t i = 0; i < item.choices.size(); ++i)
+      texts.push_back(tokenise_choice(item, i, *directory.tokenizer, directory.config.context));
+  auto lengths = score_lengths(texts, directory.config.context);
+  auto model = load_model(directory.path, {.score_lengths = lengths});
+  auto likelihoods =
+      log_likelihoods(model->engine->session(), texts, lengths, progress(texts.size()));
+  ChoiceScores scores = score_choices(items, likelihoods);
+  if (!a.json) {
+    std::printf("%-20s  %zu\n", "questions", items.size());
+    print_fraction("accuracy", scores.accuracy);
+    print_fraction("accuracy normalised", scores.accuracy_normalised);
+    return ExitCode::ok;
+  }
+  // NaN becomes null.
+  nlohmann::ordered_json json = {{"questions", items.size()},
+                                 {"accuracy", scores.accuracy.value},
+                                 {"accuracy_stderr", scores.accuracy.error},
+                                 {"accuracy_normalised", scores.accuracy_normalised.value},
+                                 {"accuracy_normalised_stderr", scores.accuracy_normalised.error}};
+  auto next = likelihoods.begin();
+  for (const ChoiceItem& item : items) {
+    auto end = next + static_cast<std::ptrdiff_t>(item.choices.size());
+    json["log_likelihoods"].push_back(std::vector<double>(next, end));
+    next = end;
+  }
+  std::cout << json.dump(2) << '\n';
+  return ExitCode::ok;
+}
+
 ExitCode run(const EvalArguments& a) {
+  if (a.data.empty() == a.task.empty())
+    throw UsageError("expected either --data, files to measure on, or --task, questions");
+  if (a.limit < 0 || (a.limit > 0 && a.task.empty()))
+    throw UsageError(str("[--limit] expected a number of questions of --task, got ", a.limit));
   if (a.batch < 1 || a.batch > 4096)
     throw UsageError(str("[--batch] expected 1 to 4096, got ", a.batch));
   set_threads(a.threads);
+  if (!a.task.empty()) return run_task(a);
   ModelDirectory directory = open_model_directory(a.model);
   DataConfig config;
   config.train = a.data;
@@ -74,15 +137,17 @@ ExitCode run(const EvalArguments& a) {
 
 Command eval_command() {
   return {.name = "eval",
-          .summary = "Measure a model on files: loss, perplexity, accuracy, bits per byte",
+          .summary = "Measure a model on files, or on multiple-choice questions",
           .example = "eval --model runs/demo --data heldout.txt",
           .setup = [](Arguments& a) {
             auto e = std::make_shared<EvalArguments>();
             a.option("--model", "DIR", e->model, "A model directory, a checkpoint or a run folder",
                      true);
-            a.option("--data", "FILE", e->data, "Text, JSONL or token shards; may be repeated",
-                     true);
-            a.option("--batch", "N", e->batch, "Sequences at a time");
+            a.option("--data", "FILE", e->data, "Text, JSONL or token shards; may be repeated");
+            a.option("--task", "FILE", e->task,
+                     "Multiple-choice questions instead, JSONL as HellaSwag's");
+            a.option("--limit", "N", e->limit, "With --task: the first N questions; 0: all");
+            a.option("--batch", "N", e->batch, "With --data: sequences at a time");
             a.option("--dtype", "TYPE", e->dtype, "Of a bare .bin: uint16 or uint32");
             a.option("--threads", "N", e->threads, "Threads; 0: all cores");
             a.flag("--json", e->json, "Print JSON");

@@ -8,6 +8,7 @@
 #include "anneal/device/cpu/parallel.hpp"
 #include "anneal/train/generator.hpp"
 #include "anneal/train/loaded_model.hpp"
+#include "anneal/train/stop_strings.hpp"
 #include "anneal/train/text_stream.hpp"
 
 namespace anneal {
@@ -18,6 +19,7 @@ struct GenerateArguments {
   std::string prompt;
   bool chat = false;
   std::string system;
+  std::vector<std::string> stop;
   int64_t max_tokens = 128;
   double temperature = 0.8;
   double top_p = 1;
@@ -49,12 +51,18 @@ SamplingOptions sampling_of(const GenerateArguments& a) {
   return options;
 }
 
+// The model's chat template; that of the base where a folder of adapters has none.
+std::optional<ChatTemplate> chat_template(const ModelDirectory& directory) {
+  auto chat = load_chat_template(directory.path);
+  return chat ? std::move(chat) : load_chat_template(directory.base);
+}
+
 // The prompt as the user's message of a conversation, in the words of the model's chat template.
-std::string chat_prompt(const GenerateArguments& a, const std::filesystem::path& directory) {
-  auto chat = load_chat_template(directory);
+std::string chat_prompt(const GenerateArguments& a, const ModelDirectory& directory) {
+  auto chat = chat_template(directory);
   if (!chat)
     throw UsageError(
-        str("[--chat] ", directory.string(),
+        str("[--chat] ", directory.path.string(),
             " has no chat template: neither chat_template.jinja nor chat_template in "
             "tokenizer_config.json (leave --chat out to continue the prompt as plain text)"));
   std::vector<jinja::Value> messages;
@@ -75,17 +83,30 @@ std::string chat_prompt(const GenerateArguments& a, const std::filesystem::path&
 // which is the end of a turn for most models.
 std::vector<int64_t> ends_of_answer(const ModelDirectory& directory) {
   std::vector<int64_t> ids = directory.end_ids;
-  auto chat = load_chat_template(directory.tokens);
+  auto chat = chat_template(directory);
   std::string eos = chat ? chat->eos_token() : "";
   auto tokens = directory.tokenizer->encode(eos, {.read_special = true});
   if (tokens.size() == 1 && directory.tokenizer->is_special(tokens[0])) ids.push_back(tokens[0]);
   return ids;
 }
 
+// Why a text ended, as --json says it and in words.
+struct EndOfText {
+  const char* reason;
+  const char* words;
+};
+
+EndOfText end_of_text(bool ended, bool stopped) {
+  if (ended) return {"end_of_text", "the model ended the text"};
+  if (stopped) return {"stop", "ended by a stop string"};
+  return {"length", "ended by --max-tokens"};
+}
+
 ExitCode run(const GenerateArguments& a) {
   SamplingOptions sampling = sampling_of(a);
   if (!a.system.empty() && !a.chat)
     throw UsageError("[--system] expected --chat beside it: plain text has no system message");
+  StopStrings stops(a.stop);
   set_threads(a.threads);
   auto start = std::chrono::steady_clock::now();
   if (a.precision != "fp32" && a.precision != "bf16" && a.precision != "fp16")
@@ -104,7 +125,7 @@ ExitCode run(const GenerateArguments& a) {
 
   // With what the tokenizer puts before every text, as the model was trained with it; a chat
   // template writes that itself.
-  std::string text_before = a.chat ? chat_prompt(a, directory.tokens) : a.prompt;
+  std::string text_before = a.chat ? chat_prompt(a, directory) : a.prompt;
   auto prompt = tokenizer.encode(text_before, {.read_special = true, .add_special = !a.chat});
   auto end_ids = a.chat ? ends_of_answer(directory) : directory.end_ids;
   if (prompt.empty()) {
@@ -115,17 +136,19 @@ ExitCode run(const GenerateArguments& a) {
   if (!a.json && !a.chat) std::cout << a.prompt << std::flush;
   Utf8Stream stream;
   std::string text;
+  auto show = [&](const std::string& piece) {
+    text += piece;
+    if (!a.json) std::cout << piece << std::flush;
+  };
   auto result = generate(generator, prompt, a.max_tokens, sampling, directory.config.vocab_size,
                          end_ids, [&](int32_t token) {
-                           bool known = token < tokenizer.vocab_size();
-                           std::string piece =
-                               known ? stream.push(tokenizer.token_bytes(token)) : std::string();
-                           text += piece;
-                           if (!a.json) std::cout << piece << std::flush;
-                           return true;
+                           if (token < tokenizer.vocab_size())
+                             show(stops.push(stream.push(tokenizer.token_bytes(token))));
+                           return !stops.found();
                          });
-  std::string rest = stream.finish();
-  text += rest;
+  show(stops.push(stream.finish()));
+  show(stops.finish());
+  EndOfText end = end_of_text(result.ended, stops.found());
   double rate =
       static_cast<double>(result.tokens.size()) / std::max(1e-9, result.generation_seconds);
   if (a.json) {
@@ -134,17 +157,18 @@ ExitCode run(const GenerateArguments& a) {
                                    {"tokens", result.tokens},
                                    {"prompt_tokens", prompt.size()},
                                    {"ended", result.ended},
+                                   {"stop_reason", end.reason},
                                    {"load_seconds", load_seconds},
                                    {"prompt_seconds", result.prompt_seconds},
                                    {"generation_seconds", result.generation_seconds},
                                    {"tokens_per_second", rate}};
     std::cout << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
   } else {
-    std::cout << rest << '\n';
+    std::cout << '\n';
   }
-  std::fprintf(stderr,
-               "loaded in %.2f s, %zu prompt tokens in %.2f s, %zu tokens at %.1f tokens/s\n",
-               load_seconds, prompt.size(), result.prompt_seconds, result.tokens.size(), rate);
+  std::fprintf(
+      stderr, "loaded in %.2f s, %zu prompt tokens in %.2f s, %zu tokens at %.1f tokens/s, %s\n",
+      load_seconds, prompt.size(), result.prompt_seconds, result.tokens.size(), rate, end.words);
   return ExitCode::ok;
 }
 
@@ -163,6 +187,7 @@ Command generate_command() {
         a.flag("--chat", g->chat,
                "The prompt is a message to answer, put into the model's chat template");
         a.option("--system", "TEXT", g->system, "With --chat: the system message before it");
+        a.option("--stop", "TEXT", g->stop, "Ends the text before this one; may be repeated");
         a.option("--max-tokens", "N", g->max_tokens, "Tokens to write at most");
         a.option("--temperature", "T", g->temperature,
                  "Flattens (above 1) or sharpens the choice; 0: always the likeliest token");

@@ -106,6 +106,12 @@ Module build_language_model(const ModelConfig& config, const LanguageModelOption
   Module module;
   if (options.train) build_loss(module, "forward", config, options, true);
   if (options.evaluate) build_loss(module, "evaluate", config, options, false);
+  LanguageModelOptions score = options;
+  score.micro_batch = 1;
+  for (int64_t length : options.score_lengths) {
+    score.sequence = length;
+    build_loss(module, "score." + std::to_string(length), config, score, false);
+  }
   if (options.generate)
     for (int64_t chunk : generation_chunks(config)) build_generation(module, config, chunk);
   return module;

@@ -17,6 +17,8 @@ struct LanguageModelOptions {
   // chunk), row (the position in the chunk whose logits are wanted); output logits [1,1,V]. The
   // key and value caches are persistent.
   bool generate = false;
+  // "score.T" for each of these T: "evaluate" of one sequence of T tokens.
+  std::vector<int64_t> score_lengths{};
   uint64_t seed = 1;           // of dropout masks
   double label_smoothing = 0;  // of "forward", see head_loss; evaluation has the plain loss
   double z_loss = 0;

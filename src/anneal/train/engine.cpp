@@ -48,6 +48,7 @@ Module build_module(const RunConfig& config, const EngineOptions& options) {
                                              .train = options.train,
                                              .evaluate = options.evaluate,
                                              .generate = options.generate,
+                                             .score_lengths = options.score_lengths,
                                              .seed = static_cast<uint64_t>(config.train.seed),
                                              .label_smoothing = config.train.label_smoothing,
                                              .z_loss = config.train.z_loss,

@@ -18,7 +18,8 @@ struct EngineOptions {
   bool train = true;
   bool evaluate = true;
   bool generate = false;
-  int64_t sequence = 0;  // tokens a sequence; 0: the model's context
+  int64_t sequence = 0;                  // tokens a sequence; 0: the model's context
+  std::vector<int64_t> score_lengths{};  // of the programs "score.T", see language_model.hpp
   PassObserver observe{};
 };
 

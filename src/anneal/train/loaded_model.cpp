@@ -11,10 +11,12 @@ std::unique_ptr<LoadedModel> load_model(const std::filesystem::path& path,
   if (model->directory.adapter) config.lora = model->directory.adapter->lora;
   config.train.precision = options.precision;
   config.train.micro_batch = config.train.batch = options.micro_batch;
-  model->engine = std::make_unique<Engine>(
-      config,
-      EngineOptions{.train = false, .evaluate = options.evaluate, .generate = options.generate},
-      model->target);
+  model->engine = std::make_unique<Engine>(config,
+                                           EngineOptions{.train = false,
+                                                         .evaluate = options.evaluate,
+                                                         .generate = options.generate,
+                                                         .score_lengths = options.score_lengths},
+                                           model->target);
   load_model_tensors(model->engine->session(), config.model, ModelWeights(model->directory.base));
   if (model->directory.adapter)
     load_adapter_tensors(model->engine->session(), config.model, config.lora,

@@ -18,7 +18,8 @@ struct LoadedModel {
 struct LoadModelOptions {
   bool generate = false;
   bool evaluate = false;
-  int64_t micro_batch = 1;  // of evaluation
+  int64_t micro_batch = 1;               // of evaluation
+  std::vector<int64_t> score_lengths{};  // of the programs "score.T"
   std::string precision = "fp32";
 };
 
