@@ -228,7 +228,8 @@ std::vector<std::pair<std::string, std::string>> model_directory_files(
 
 std::string checksum_of_weights(const std::filesystem::path& directory) {
   ContentHash hash;
-  for (const auto& file : ModelWeights(directory).files()) {
+  ModelWeights weights(directory);
+  for (const auto& file : weights.files()) {
     MappedFile bytes(file->where());
     hash.update(bytes.bytes().data(), bytes.bytes().size());
   }
