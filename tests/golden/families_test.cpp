@@ -12,11 +12,15 @@ namespace anneal {
 namespace {
 
 const nlohmann::json& families_json() {
-  static const nlohmann::json data = golden::read("families.json");
+  static const nlohmann::json data = [] {
+    auto families = golden::read("families.json"), based = golden::read("based.json");
+    for (const auto& model : based["models"]) families["models"].push_back(model);
+    return families;
+  }();
   return data;
 }
 
-// Tiny models of every family, compared with what transformers computes of them.
+// Tiny models of every family, compared with what transformers, or based.py, computes of them.
 class GoldenFamily : public ::testing::TestWithParam<size_t> {
  protected:
   GoldenFamily() {
@@ -69,10 +73,13 @@ TEST_P(GoldenFamily, Logits) {
 }
 
 TEST_P(GoldenFamily, LossAndEveryGradient) {
-  std::vector<int32_t> tokens, targets;
+  std::vector<int32_t> tokens, targets, positions;
   Batch batch{.rows = 3, .context = 13, .samples = {}};
   for (const auto& row : data_["inputs"])
-    for (int32_t token : row) tokens.push_back(token);
+    for (int32_t token : row) {
+      positions.push_back(static_cast<int32_t>(tokens.size() % 13));
+      tokens.push_back(token);
+    }
   for (const auto& row : data_["targets"])
     for (int32_t target : row) {
       targets.push_back(target);
@@ -80,6 +87,7 @@ TEST_P(GoldenFamily, LossAndEveryGradient) {
     }
   batch.tokens = tokens;
   batch.targets = targets;
+  batch.positions = positions;
   Session& session = build({.evaluate = false, .sequence = 13});
   auto result = engine_->gradients(batch);
   double loss = model_["loss"], norm = model_["grad_norm"];
