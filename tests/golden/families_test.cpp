@@ -12,11 +12,15 @@ namespace anneal {
 namespace {
 
 const nlohmann::json& families_json() {
-  static const nlohmann::json data = golden::read("families.json");
+  static const nlohmann::json data = [] {
+    auto families = golden::read("families.json"), based = golden::read("based.json");
+    for (const auto& model : based["models"]) families["models"].push_back(model);
+    return families;
+  }();
   return data;
 }
 
-// Tiny models of every family, compared with what transformers computes of them.
+// Tiny models of every family, compared with what transformers, or based.py, computes of them.
 class GoldenFamily : public ::testing::TestWithParam<size_t> {
  protected:
   GoldenFamily() {

@@ -9,6 +9,7 @@
 #include "anneal/model/transformer.hpp"
 #include "anneal/ops/attention/attention.hpp"
 #include "anneal/ops/matmul/matmul.hpp"
+#include "anneal/ops/short_conv/short_conv.hpp"
 #include "anneal/train/compile.hpp"
 #include "anneal/train/generator.hpp"
 #include "train/tiny_model.hpp"
@@ -23,12 +24,19 @@ void build_full(Module& module, const ModelConfig& c) {
   TransformerInputs in;
   in.tokens = b.input("tokens", DType::i32, {1, c.context});
   in.positions = b.input("positions", DType::i32, {1, c.context});
-  in.attention = [&](Builder& builder, int64_t, Value qkv) {
+  in.linear_attention = [&](Builder& builder, int64_t, Value qkv) {
+    return linear_attention(builder, qkv, linear_attention_attrs(c));
+  };
+  in.short_conv = [](Builder& builder, int64_t, Value x, Value filter) {
+    return short_conv(builder, x, filter);
+  };
+  in.attention = [&](Builder& builder, int64_t layer, Value qkv) {
     return attention(builder, qkv,
                      {.heads = c.heads,
                       .kv_heads = c.kv_heads,
                       .head_dim = c.head_dim(),
-                      .scale = 1 / std::sqrt(static_cast<double>(c.head_dim()))});
+                      .scale = 1 / std::sqrt(static_cast<double>(c.head_dim())),
+                      .window = c.window_of(layer)});
   };
   Value x = transformer(b, c, in);
   b.output("logits", matmul(b, x, head_weight(b, c), false, true));
@@ -231,7 +239,8 @@ TEST_P(GeneratorOf, RefusesWhatItCannotRead) {
   expect_close(read({&tokens.back(), 1}), full_logits(tokens));
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, GeneratorOf, testing::Values("gpt2", "llama", "qwen3", "gpt_neox"),
+INSTANTIATE_TEST_SUITE_P(Models, GeneratorOf,
+                         testing::Values("gpt2", "llama", "qwen3", "gpt_neox", "based"),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace

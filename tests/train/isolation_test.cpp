@@ -51,7 +51,16 @@ RunConfig config_of(const ModelKind& kind, bool isolate) {
   return config;
 }
 
-class Isolation : public testing::TestWithParam<ModelKind> {};
+class Isolation : public testing::TestWithParam<ModelKind> {
+ protected:
+  void SetUp() override {
+    auto config = config_of(GetParam(), true);
+    if (!config.model.traits().mixers) return;
+    CpuTarget target;
+    EXPECT_THROW(Engine(config, {}, target), UsageError);
+    GTEST_SKIP() << "mixers of this family see across the borders of documents";
+  }
+};
 
 // The first document of each row, its tokens named from `name` on, and the second, which counts.
 Documents second_counts(uint64_t name) {

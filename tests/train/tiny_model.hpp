@@ -19,7 +19,7 @@ inline RunConfig tiny_config(const std::string& family, const std::string& preci
   config.model = {.family = family,
                   .layers = 2,
                   .heads = 4,
-                  .kv_heads = gpt2 ? 4 : 2,
+                  .kv_heads = find_family(family)->free_heads ? 2 : 4,
                   .width = 32,
                   .hidden = gpt2 ? 128 : 80,
                   .context = 16,
@@ -27,6 +27,11 @@ inline RunConfig tiny_config(const std::string& family, const std::string& preci
                   .dropout = gpt2 ? 0.1 : 0.0,
                   .tie_embeddings = gpt2};
   if (family == "qwen3") config.model.head_width = 12;
+  if (family == "based") {
+    config.model.layers = 3;  // one with each mixer
+    config.model.window = 5;
+    config.model.feature_dim = 3;
+  }
   if (family == "gpt_neox") config.model.rotary_fraction = 0.5;
   config.train.batch = 8;
   config.train.micro_batch = 2;
@@ -48,7 +53,8 @@ struct ModelKind {
 };
 inline constexpr ModelKind model_kinds[] = {
     {"gpt2", "fp32"},  {"gpt2", "bf16"},  {"llama", "fp32"},    {"llama", "bf16"},
-    {"qwen3", "fp32"}, {"qwen3", "bf16"}, {"gpt_neox", "fp32"}, {"gpt_neox", "bf16"}};
+    {"qwen3", "fp32"}, {"qwen3", "bf16"}, {"gpt_neox", "fp32"}, {"gpt_neox", "bf16"},
+    {"based", "fp32"}, {"based", "bf16"}};
 
 // The global batch of one step: drawn tokens, and targets of which about a fifth does not count.
 class DrawnBatch {

@@ -22,7 +22,8 @@ constexpr std::pair<std::string_view, std::string_view> architectures[] = {
 std::string architecture_of(const ModelConfig& config) {
   for (auto [family, architecture] : architectures)
     if (family == config.family) return std::string(architecture);
-  ANNEAL_ASSERT(false, "llama.cpp has no name for ", config.family);
+  throw UsageError(str("[model.family] llama.cpp has no architecture for models of the family ",
+                       config.family, ", so that there is no GGUF file of them"));
 }
 
 class MetadataReader {

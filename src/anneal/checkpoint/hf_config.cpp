@@ -81,6 +81,73 @@ Json gpt_neox(const ModelConfig& config) {
           {"attention_dropout", config.attention_dropout_rate()}};
 }
 
+// The options of a mixer as hydra instantiates it; of attention without a window there are none.
+Json mixer_options(const ModelConfig& config, Mixer mixer) {
+  const std::string module = "based.models.mixers.";
+  switch (mixer) {
+    case Mixer::attention:
+      if (config.window == 0) return nullptr;
+      // A token sees that many before itself, halved.
+      return {{"_target_", module + "slide_attention.SlidingAttention"},
+              {"window_size", 2 * (config.window - 1)},
+              {"num_heads", config.heads},
+              {"causal", true}};
+    case Mixer::linear:
+      return {{"_target_", module + "linear_attention.LinearAttention"},
+              {"l_max", config.context},
+              {"feature_dim", config.feature_dim},
+              {"feature_map",
+               {{"_target_", module + "linear_attention.TaylorExp"},
+                {"input_dim", config.feature_dim}}},
+              {"num_heads", config.heads}};
+    case Mixer::conv:
+      return {{"_target_", module + "base_conv.BaseConv"},
+              {"l_max", config.context},
+              {"use_bias", true},
+              {"expand_proj", 2 * config.convolved() / config.width},
+              {"kernel_size", config.conv_taps}};
+  }
+  return nullptr;
+}
+
+Json based(const ModelConfig& config) {
+  Json json = {{"_target_", "based.models.gpt.GPT2MixerConfig"},
+               {"n_embd", config.width},
+               {"n_layer", config.layers},
+               {"n_head", config.heads},
+               {"n_inner", config.hidden},
+               // As the original has them where positions are not learned.
+               {"n_positions", 0},
+               {"max_position_embeddings", 0},
+               {"n_ctx", config.context},
+               {"activation_function", "swiglu"},
+               {"rms_norm", true},
+               {"layer_norm_epsilon", config.norm_eps},
+               {"mlp_fc1_bias", false},
+               {"mlp_fc2_bias", false},
+               {"qkv_proj_bias", false},
+               {"out_proj_bias", false},
+               {"rotary_emb_fraction", 1},
+               {"rotary_emb_base", config.rope_theta},
+               {"residual_in_fp32", true},
+               {"pad_vocab_size_multiple", 1},
+               {"attn_pdrop", config.attention_dropout_rate()},
+               {"embd_pdrop", config.embedding_dropout_rate()},
+               {"resid_pdrop", config.dropout},
+               {"scale_attn_weights", true},
+               {"scale_attn_by_inverse_layer_idx", false},
+               {"mixer", mixer_options(config, Mixer::conv)},
+               {"alt_mixer", mixer_options(config, Mixer::linear)},
+               {"alt_mixer_2", mixer_options(config, Mixer::attention)},
+               {"alt_mixer_layers", Json::array()},
+               {"alt_mixer_2_layers", Json::array()}};
+  for (int64_t i = 0; i < config.layers; ++i) {
+    if (config.mixer_of(i) == Mixer::linear) json["alt_mixer_layers"].push_back(i);
+    if (config.mixer_of(i) == Mixer::attention) json["alt_mixer_2_layers"].push_back(i);
+  }
+  return json;
+}
+
 // Defaults in transformers are windows, so none is written too. Mistral has the same in all layers.
 void put_window(const ModelConfig& config, Json& json) {
   json["sliding_window"] = config.window > 0 ? Json(config.window) : Json(nullptr);
@@ -97,6 +164,8 @@ Json by_naming(const ModelConfig& config) {
       return llama_like(config);
     case Naming::gpt_neox:
       return gpt_neox(config);
+    case Naming::based:
+      return based(config);
   }
   return {};
 }
@@ -106,7 +175,7 @@ Json by_naming(const ModelConfig& config) {
 std::string hf_config_json(const ModelConfig& config, const HfTokenIds& ids) {
   const Family& family = config.traits();
   auto json = by_naming(config);
-  if (family.windows) put_window(config, json);
+  if (family.windows && !family.mixers) put_window(config, json);
   json["model_type"] = family.name;
   json["architectures"] = Json::array({family.architecture});
   json["vocab_size"] = config.vocab_size;

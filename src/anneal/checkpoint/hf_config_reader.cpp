@@ -1,18 +1,22 @@
+#include "anneal/checkpoint/hf_config_reader.hpp"
+
 #include <cmath>
-#include <limits>
 #include <nlohmann/json.hpp>
 
-#include "anneal/base/error.hpp"
 #include "anneal/checkpoint/hf_config.hpp"
 
 namespace anneal {
+
+struct ConfigDocument {
+  nlohmann::json object;
+};
+
 namespace {
 
 using Json = nlohmann::json;
 
 constexpr int max_depth = 64;
 constexpr int64_t widest_head = 1024;
-constexpr int64_t most_layers = 65536;  // a program has nodes for each
 
 // A value fit for a message.
 std::string shown(const Json& value) {
@@ -20,119 +24,124 @@ std::string shown(const Json& value) {
   return text.size() > 80 ? text.substr(0, 80) + "…" : text;
 }
 
-// An object of a config.json, whose members are asked for by name and type. A member that is null
-// counts as absent, as it does in transformers.
-class ConfigReader {
- public:
-  ConfigReader(std::string_view text, std::string where) : where_(std::move(where)) {
-    try {
-      // A bounded depth, since what walks over a document recurses.
-      json_ = Json::parse(text, [&](int depth, Json::parse_event_t, Json&) {
-        if (depth > max_depth) inconsistent("is nested too deeply");
-        return true;
-      });
-    } catch (const Json::exception& e) {
-      throw FormatError(str("[", where_, "] is not valid JSON: ", e.what()));
-    }
-    if (!json_.is_object()) throw FormatError(str("[", where_, "] expected a JSON object"));
-  }
+const Json* find(const ConfigReader& in, const char* key) {
+  const Json& object = in.document().object;
+  auto at = object.find(key);
+  return at == object.end() || at->is_null() ? nullptr : &*at;
+}
 
-  const Json* find(const char* key) const {
-    auto at = json_.find(key);
-    return at == json_.end() || at->is_null() ? nullptr : &*at;
-  }
+}  // namespace
 
-  // A count from 1 to `most`; without a default it must be there.
-  int64_t size(const char* key, std::optional<int64_t> otherwise = {},
-               int64_t most = std::numeric_limits<int32_t>::max(), int64_t least = 1) const {
-    auto value = find(key);
-    if (!value) {
-      if (otherwise) return *otherwise;
-      throw FormatError(str("[", where_, "] ", key, ": missing, expected a positive integer"));
-    }
-    if (!value->is_number_integer() || value->get<double>() < static_cast<double>(least) ||
-        value->get<double>() > static_cast<double>(most))
-      expected(key, str("an integer from ", least, " to ", most));
-    return value->get<int64_t>();
+ConfigReader::ConfigReader(std::string_view text, std::string where) : where_(std::move(where)) {
+  Json json;
+  try {
+    // A bounded depth, since what walks over a document recurses.
+    json = Json::parse(text, [&](int depth, Json::parse_event_t, Json&) {
+      if (depth > max_depth) inconsistent("is nested too deeply");
+      return true;
+    });
+  } catch (const Json::exception& e) {
+    throw FormatError(str("[", where_, "] is not valid JSON: ", e.what()));
   }
+  if (!json.is_object()) throw FormatError(str("[", where_, "] expected a JSON object"));
+  document_ = std::make_shared<ConfigDocument>(ConfigDocument{std::move(json)});
+}
 
-  double number(const char* key, double otherwise) const {
-    auto value = find(key);
-    if (!value) return otherwise;
-    if (!value->is_number() || !std::isfinite(value->get<double>()) || value->get<double>() < 0)
-      expected(key, "a number that is not negative");
-    return value->get<double>();
-  }
+ConfigReader ConfigReader::inside(const char* key) const {
+  auto value = find(*this, key);
+  if (!value) inconsistent(str(key, ": missing, expected an object"));
+  if (!value->is_object()) expected(key, "an object");
+  return {std::make_shared<ConfigDocument>(ConfigDocument{*value}), str(where_, "] [", key)};
+}
 
-  // A probability of dropout.
-  double rate(const char* key, double otherwise) const {
-    double value = number(key, otherwise);
-    if (value >= 1) expected(key, "a rate below 1");
-    return value;
-  }
+bool ConfigReader::has(const char* key) const { return find(*this, key) != nullptr; }
 
-  bool flag(const char* key, bool otherwise) const {
-    auto value = find(key);
-    if (!value) return otherwise;
-    if (!value->is_boolean()) expected(key, "true or false");
-    return value->get<bool>();
+int64_t ConfigReader::size(const char* key, std::optional<int64_t> otherwise, int64_t most,
+                           int64_t least) const {
+  auto value = find(*this, key);
+  if (!value) {
+    if (otherwise) return *otherwise;
+    throw FormatError(str("[", where_, "] ", key, ": missing, expected a positive integer"));
   }
+  if (!value->is_number_integer() || value->get<double>() < static_cast<double>(least) ||
+      value->get<double>() > static_cast<double>(most))
+    expected(key, str("an integer from ", least, " to ", most));
+  return value->get<int64_t>();
+}
 
-  std::string text(const char* key, const std::string& otherwise) const {
-    auto value = find(key);
-    if (!value) return otherwise;
-    if (!value->is_string()) expected(key, "text");
-    return value->get<std::string>();
-  }
+double ConfigReader::number(const char* key, double otherwise) const {
+  auto value = find(*this, key);
+  if (!value) return otherwise;
+  if (!value->is_number() || !std::isfinite(value->get<double>()) || value->get<double>() < 0)
+    expected(key, "a number that is not negative");
+  return value->get<double>();
+}
 
-  std::optional<int64_t> id(const char* key) const {
-    auto ids = id_list(key);
-    if (ids.size() > 1) expected(key, "one token id");
-    return ids.empty() || ids[0] < 0 ? std::nullopt : std::optional(ids[0]);
-  }
+double ConfigReader::rate(const char* key, double otherwise) const {
+  double value = number(key, otherwise);
+  if (value >= 1) expected(key, "a rate below 1");
+  return value;
+}
 
-  // One id or a list of them.
-  std::vector<int64_t> id_list(const char* key) const {
-    auto value = find(key);
-    if (!value) return {};
-    std::vector<int64_t> ids;
-    for (const auto& id : value->is_array() ? *value : Json::array({*value})) {
-      if (!id.is_number_integer() ||
-          std::fabs(id.get<double>()) > std::numeric_limits<int32_t>::max())
-        expected(key, "a token id or a list of them");
-      ids.push_back(id.get<int64_t>());
-    }
-    return ids;
-  }
+bool ConfigReader::flag(const char* key, bool otherwise) const {
+  auto value = find(*this, key);
+  if (!value) return otherwise;
+  if (!value->is_boolean()) expected(key, "true or false");
+  return value->get<bool>();
+}
 
-  [[noreturn]] void expected(const char* key, std::string_view what) const {
-    throw FormatError(
-        str("[", where_, "] ", key, ": expected ", what, ", got ", shown(*find(key))));
-  }
+std::string ConfigReader::text(const char* key, const std::string& otherwise) const {
+  auto value = find(*this, key);
+  if (!value) return otherwise;
+  if (!value->is_string()) expected(key, "text");
+  return value->get<std::string>();
+}
 
-  // Refuses a value that is right for transformers and that Anneal's models don't have.
-  [[noreturn]] void refuse(const char* key, std::string_view supported) const {
-    throw UsageError(str("[", where_, "] ", key, " = ", shown(*find(key)),
-                         " is not supported (Anneal's model has ", supported, ")"));
-  }
-  void require_flag(const char* key, bool value, std::string_view supported) const {
-    if (flag(key, value) != value) refuse(key, supported);
-  }
-  void require_absent(const char* key, std::string_view supported) const {
-    auto value = find(key);
-    if (value && *value != false) refuse(key, supported);
-  }
+std::optional<int64_t> ConfigReader::id(const char* key) const {
+  auto ids = id_list(key);
+  if (ids.size() > 1) expected(key, "one token id");
+  return ids.empty() || ids[0] < 0 ? std::nullopt : std::optional(ids[0]);
+}
 
-  [[noreturn]] void inconsistent(std::string_view message) const {
-    throw FormatError(str("[", where_, "] ", message));
+std::vector<int64_t> ConfigReader::id_list(const char* key) const {
+  auto value = find(*this, key);
+  if (!value) return {};
+  std::vector<int64_t> ids;
+  for (const auto& id : value->is_array() ? *value : Json::array({*value})) {
+    if (!id.is_number_integer() ||
+        std::fabs(id.get<double>()) > std::numeric_limits<int32_t>::max())
+      expected(key, "a token id or a list of them");
+    ids.push_back(id.get<int64_t>());
   }
+  return ids;
+}
 
-  const std::string& where() const { return where_; }
+void ConfigReader::expected(const char* key, std::string_view what) const {
+  throw FormatError(
+      str("[", where_, "] ", key, ": expected ", what, ", got ", shown(*find(*this, key))));
+}
 
- private:
-  Json json_;
-  std::string where_;
-};
+void ConfigReader::inconsistent(std::string_view message) const {
+  throw FormatError(str("[", where_, "] ", message));
+}
+
+void ConfigReader::refuse(const char* key, std::string_view supported) const {
+  auto value = find(*this, key);
+  throw UsageError(str("[", where_, "] ", key,
+                       value ? " = " + shown(*value) : ", which is missing,",
+                       " is not supported (Anneal's model has ", supported, ")"));
+}
+
+void ConfigReader::require_flag(const char* key, bool value, std::string_view supported) const {
+  if (flag(key, value) != value) refuse(key, supported);
+}
+
+void ConfigReader::require_absent(const char* key, std::string_view supported) const {
+  auto value = find(*this, key);
+  if (value && *value != false) refuse(key, supported);
+}
+
+namespace {
 
 ModelConfig gpt2(const ConfigReader& in) {
   ModelConfig config;
@@ -219,9 +228,9 @@ class RopeReader {
 
 void read_rope(const ConfigReader& in, ModelConfig& config) {
   for (const char* key : {"rope_scaling", "rope_parameters"})
-    if (auto rope = in.find(key)) RopeReader(in, key, *rope).read(config);
+    if (auto rope = find(in, key)) RopeReader(in, key, *rope).read(config);
   if (!(config.rope_theta > 0))
-    in.expected(in.find("rope_theta") ? "rope_theta" : "rotary_emb_base", "a positive number");
+    in.expected(find(in, "rope_theta") ? "rope_theta" : "rotary_emb_base", "a positive number");
 }
 
 // The first layer with a window by layer_types, which has one from there on and none before.
@@ -240,16 +249,16 @@ int64_t first_window(const ConfigReader& in, const Json& types, int64_t layers) 
 // A window that never hides anything is none.
 void read_window(const ConfigReader& in, ModelConfig& config) {
   bool mistral = config.family == "mistral";
-  auto window = in.find("sliding_window");
+  auto window = find(in, "sliding_window");
   bool on = in.flag("use_sliding_window", mistral || config.family == "llama");
-  if (on && in.find("use_sliding_window") && !window)
+  if (on && find(in, "use_sliding_window") && !window)
     in.refuse("use_sliding_window", "a sliding_window with it");
-  auto types = in.find("layer_types");
+  auto types = find(in, "layer_types");
   int64_t from = config.layers;
   if (types)
     from = first_window(in, *types, config.layers);
   else if (on)
-    from = mistral || !in.find("max_window_layers")
+    from = mistral || !find(in, "max_window_layers")
                ? 0
                : in.size("max_window_layers", 0, most_layers, 0);
   if (from >= config.layers) return;
@@ -330,6 +339,8 @@ ModelConfig by_naming(const ConfigReader& in, const Family& family) {
       return llama_like(in, std::string(family.name));
     case Naming::gpt_neox:
       return gpt_neox(in);
+    case Naming::based:
+      return based_from_hf(in);
   }
   return {};
 }
@@ -352,14 +363,17 @@ void check_heads(const ConfigReader& in, const ModelConfig& config) {
 ModelConfig model_config_from_hf(std::string_view json, const std::string& where) {
   ConfigReader in(json, where);
   auto type = in.text("model_type", "");
+  // The original's configs are GPT-2's with more members, and say so or nothing.
+  if ((type == "gpt2" || type.empty()) && (find(in, "mixer") || find(in, "alt_mixer")))
+    type = "based";
   const Family* family = find_family(type);
   if (!family)
     throw UsageError(str("[", where, "] model_type = ",
-                         in.find("model_type") ? shown(*in.find("model_type")) : "missing",
+                         find(in, "model_type") ? shown(*find(in, "model_type")) : "missing",
                          " is not supported (expected one of ", family_names(), ")"));
   in.require_absent("quantization_config", "weights that are not quantised");
   auto config = by_naming(in, *family);
-  config.vocab_size = in.size("vocab_size");
+  if (config.vocab_size == 0) config.vocab_size = in.size("vocab_size");
   check_heads(in, config);
   if (config.matrix_elements() > ModelConfig::most_matrix_elements)
     in.inconsistent(str("the sizes make ", config.matrix_elements(), " parameters, at most ",

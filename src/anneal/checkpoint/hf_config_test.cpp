@@ -61,6 +61,18 @@ ModelConfig gpt_neox() {
   return config;
 }
 
+ModelConfig based() {
+  auto config = gpt2();
+  config.family = "based";
+  config.layers = 4;
+  config.mixers = {"linear", "conv", "attention", "linear"};
+  config.window = 9;
+  config.conv_width = 96;
+  config.conv_taps = 4;
+  config.rope_theta = 5000;
+  return config;
+}
+
 ModelConfig sequential_neox() {
   auto config = gpt_neox();
   config.rotary_fraction = 1;
@@ -78,7 +90,7 @@ ModelConfig read(const Json& json) { return model_config_from_hf(json.dump(), "c
 TEST(HfConfig, RoundTrip) {
   for (bool tied : {false, true})
     for (auto config : {gpt2(), llama(), scaled_llama(), like_llama("qwen2"), like_llama("mistral"),
-                        qwen3(), gpt_neox(), sequential_neox()}) {
+                        qwen3(), gpt_neox(), sequential_neox(), based()}) {
       config.tie_embeddings = tied;
       EXPECT_EQ(model_config_from_hf(hf_config_json(config, {}), "config.json"), config);
     }
@@ -298,6 +310,74 @@ TEST(HfConfig, Windows) {
   }
 }
 
+// The configs of the published models, as hydra has them: GPT-2's with more members, some of which
+// are the code's defaults.
+TEST(HfConfig, Based360m) {
+  auto config = read(Json::parse(R"({
+      "alt_mixer_layers": [1, 6, 11, 16, 21], "alt_mixer_2_layers": [2, 7, 12, 17, 22],
+      "mixer": {"_target_": "based.models.mixers.convolution.BaseConv", "l_max": 2048,
+                "use_bias": true, "expand_proj": 4, "kernel_sizes": 3},
+      "alt_mixer": {"_target_": "based.models.mixers.linear_attention.LinearAttention",
+                    "l_max": 2048, "feature_dim": 16, "num_heads": 16,
+                    "feature_map": {"_target_": "based.models.mixers.linear_attention.TaylorExp",
+                                    "input_dim": 16}},
+      "alt_mixer_2": {"_target_": "based.models.mixers.slide_attention.SlidingAttention",
+                      "window_size": 128, "num_heads": 16, "causal": true},
+      "n_embd": 1024, "special_initializer": true, "n_head": 16, "n_layer": 27, "rms_norm": true,
+      "fused_mlp": false, "attn_pdrop": 0, "embd_pdrop": 0, "n_positions": 2048, "resid_pdrop": 0,
+      "mlp_fc1_bias": false, "mlp_fc2_bias": false, "fused_bias_fc": true, "out_proj_bias": false,
+      "qkv_proj_bias": false, "use_flash_attn": true, "residual_in_fp32": true,
+      "activation_function": "swiglu", "rotary_emb_fraction": 1, "fused_dropout_add_ln": true,
+      "max_position_embeddings": 0, "pad_vocab_size_multiple": 8, "n_inner": 2048,
+      "reorder_and_upcast_attn": false, "scale_attn_by_inverse_layer_idx": false,
+      "vocab_size": 50257})"));
+  EXPECT_EQ(config.family, "based");
+  EXPECT_EQ(config.context, 2048);
+  EXPECT_EQ(config.vocab_size, 50264);
+  EXPECT_EQ(config.window, 65);
+  EXPECT_EQ(config.conv_width, 2048);
+  EXPECT_EQ(config.conv_taps, 3);
+  EXPECT_EQ(config.feature_dim, 16);
+  EXPECT_TRUE(config.tie_embeddings);
+  ASSERT_EQ(config.mixers.size(), 27u);
+  EXPECT_EQ(config.mixers[0], "conv");
+  EXPECT_EQ(config.mixers[21], "linear");
+  EXPECT_EQ(config.mixers[22], "attention");
+  EXPECT_EQ(config.mixers[26], "conv");
+  EXPECT_EQ(read(written(config)), config);
+}
+
+TEST(HfConfig, WhatAMixerHasThatAnnealDoesNot) {
+  struct {
+    const char *place, *key;
+    Json value;
+  } const refusals[] = {
+      {"mixer", "use_bias", false},
+      {"mixer", "use_cuda", true},
+      {"mixer", "kernel_size", 17},
+      {"mixer", "expand_proj", 0},
+      {"mixer", "_target_", "based.models.mixers.hyena.Hyena"},
+      {"alt_mixer", "num_heads", 8},
+      {"alt_mixer", "head_dim", 8},
+      {"alt_mixer", "feature_map", nullptr},
+      {"alt_mixer", "feature_map", {{"_target_", "Hedgehog"}, {"input_dim", 16}}},
+      {"alt_mixer", "feature_dim", 8},
+      {"alt_mixer_2", "causal", false},
+      {"alt_mixer_2", "window_size", -1},
+  };
+  for (const auto& refusal : refusals) {
+    auto json = written(based());
+    json[refusal.place][refusal.key] = refusal.value;
+    try {
+      read(json);
+      ADD_FAILURE() << refusal.key << " = " << refusal.value << " was accepted";
+    } catch (const Error& e) {
+      std::string message = e.what();
+      EXPECT_TRUE(message.starts_with("[config.json] [" + std::string(refusal.place))) << message;
+    }
+  }
+}
+
 struct Refusal {
   ModelConfig base;
   std::string key;
@@ -347,6 +427,17 @@ TEST(HfConfig, WhatAnnealDoesNotHaveIsRefusedByName) {
       {gpt_neox(), "rotary_pct", "all"},
       {gpt_neox(), "use_parallel_residual", 1},
       {gpt_neox(), "rope_scaling", {{"rope_type", "linear"}, {"factor", 2.0}}},
+      {based(), "rms_norm", false},
+      {based(), "rms_norm", nullptr},
+      {based(), "mlp_fc1_bias", nullptr},
+      {based(), "fixed_decay", true},
+      {based(), "parallel_block", true},
+      {based(), "activation_function", "geglu"},
+      {based(), "rotary_emb_fraction", 0.5},
+      {based(), "rotary_emb_base", 0},
+      {based(), "max_position_embeddings", 128},
+      {based(), "alt_mixer_layers", {0, 4}},
+      {based(), "n_head_kv", 2},
   };
   for (const auto& refusal : refusals) {
     auto json = written(refusal.base);

@@ -34,6 +34,8 @@ bool holds_nothing_new(std::string_view name, const ModelConfig& config) {
       return ends_with_any({".attn.bias", ".attn.masked_bias"});
     case Naming::gpt_neox:
       return ends_with_any({".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq"});
+    case Naming::based:
+      return ends_with_any({".rotary_emb.inv_freq", "metrics.num-tokens.count"});
     case Naming::llama:
       return ends_with_any({".rotary_emb.inv_freq"});
   }

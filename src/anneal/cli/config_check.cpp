@@ -80,14 +80,36 @@ void check_family_keys(const LoadedConfig& loaded, bool Family::*trait,
   for (std::string_view key : keys) check_kind_key(loaded, "model.family", {key, with});
 }
 
+void check_mixers(const LoadedConfig& loaded) {
+  const auto& m = loaded.config.model;
+  for (const std::string& name : m.mixers)
+    if (std::ranges::find(mixer_names, name) == std::end(mixer_names))
+      refuse(loaded, "model.mixers", str("there is no mixer ", toml_string(name)),
+             "use attention, linear and conv");
+  if (m.mixers.empty())
+    refuse(loaded, "model.mixers", "expected at least one mixer", "remove it to have the default");
+  if (2 * m.convolved() % m.width != 0)
+    refuse(loaded, culprit(loaded, {"model.conv_width", "model.width"}),
+           str("expected a multiple of half the width, got ", m.conv_width),
+           str("set model.conv_width to ", 2 * m.width));
+  if (loaded.config.data.isolate_documents)
+    refuse(loaded, "data.isolate_documents",
+           "convolutions and linear attention see across the borders of documents",
+           "set it to false, or use another model.family");
+}
+
 void check_architecture(const LoadedConfig& loaded) {
   const auto& m = loaded.config.model;
   const Family& family = m.traits();
   check_family_keys(loaded, &Family::neox_options,
                     {"model.rotary_fraction", "model.parallel_residual", "model.activation"});
   check_family_keys(loaded, &Family::windows, {"model.window", "model.window_from"});
-  if (m.family == "mistral" && m.window_from != 0)
-    refuse(loaded, "model.window_from", "mistral has the same window in every layer",
+  check_family_keys(loaded, &Family::mixers,
+                    {"model.mixers", "model.feature_dim", "model.conv_taps", "model.conv_width"});
+  if (family.mixers) check_mixers(loaded);
+  if ((m.family == "mistral" || family.mixers) && m.window_from != 0)
+    refuse(loaded, "model.window_from",
+           str(m.family, " has the same window in every layer with attention"),
            "remove it, or use model.family = \"qwen2\"");
   if (m.head_width == 0 && m.width % m.heads != 0)
     refuse(loaded, culprit(loaded, {"model.heads", "model.width"}),
@@ -305,6 +327,13 @@ void adopt_recommended(LoadedConfig& loaded) {
 void resolve(RunConfig& config) {
   auto& m = config.model;
   if (m.kv_heads == 0) m.kv_heads = m.heads;
+  if (m.traits().mixers) {
+    m.conv_width = m.convolved();
+    // One name a layer, as a checkpoint's config.json has them.
+    auto layers = static_cast<size_t>(m.layers);
+    for (size_t i = 0; m.mixers.size() < layers; ++i) m.mixers.push_back(std::string(m.mixers[i]));
+    m.mixers.resize(layers);
+  }
   if (m.hidden == 0 && m.traits().activation != Activation::swiglu) m.hidden = 4 * m.width;
   bool no_validation = config.data.validation_files.empty() && config.data.validation_fraction == 0;
   if (no_validation) config.train.eval_every = 0;

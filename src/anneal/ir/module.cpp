@@ -12,8 +12,8 @@ std::string_view name_of(PersistentKind kind) {
 
 std::string_view name_of(Role role) {
   constexpr std::string_view names[] = {
-      "none", "embedding", "position", "matrix",   "residual_matrix",
-      "head", "bias",      "gain",     "norm_bias"};
+      "none", "embedding", "position", "matrix",    "residual_matrix",
+      "head", "bias",      "gain",     "norm_bias", "filter"};
   return names[static_cast<int>(role)];
 }
 

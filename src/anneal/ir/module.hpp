@@ -22,6 +22,7 @@ enum class Role : uint8_t {
   bias,
   gain,
   norm_bias,
+  filter,  // of a convolution of each column by itself
 };
 std::string_view name_of(Role role);
 // Weight decay applies to parameters with two or more dimensions, never to biases and gains.

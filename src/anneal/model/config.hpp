@@ -1,8 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "anneal/base/error.hpp"
 #include "anneal/ops/rope/scaling.hpp"
@@ -16,8 +19,15 @@ enum class Activation {
   gelu_exact,  // GELU by the error function
 };
 
+// How the positions of a layer are mixed.
+enum class Mixer {
+  attention,  // softmax attention
+  linear,     // linear attention, see ops/linear_attention
+  conv,       // a short convolution, gated
+};
+
 // Whose names and layouts the tensors of a model directory have.
-enum class Naming { gpt2, llama, gpt_neox };
+enum class Naming { gpt2, llama, gpt_neox, based };
 
 // What distinguishes the families, beyond the sizes in ModelConfig: the one table of it.
 struct Family {
@@ -34,6 +44,7 @@ struct Family {
   bool free_heads = true;     // kv_heads and head_width may be chosen
   bool neox_options = false;  // has activation, rotary_fraction and parallel_residual
   bool windows = false;       // has window and window_from
+  bool mixers = false;        // has mixers, feature_dim, conv_taps and conv_width
   int64_t head_width = 0;     // of a config.json that has none; 0: width / heads
 };
 
@@ -68,7 +79,17 @@ inline constexpr Family families[] = {
      .qkv_bias = true,
      .free_heads = false,
      .neox_options = true},
+    // Arora et al. 2024
+    {.name = "based",
+     .architecture = "GPTLMHeadModel",
+     .naming = Naming::based,
+     .free_heads = false,
+     .windows = true,
+     .mixers = true},
 };
+
+// What ModelConfig::mixers calls a Mixer, in the order of that enumeration.
+inline constexpr std::string_view mixer_names[] = {"attention", "linear", "conv"};
 
 // Null if there is no such family.
 inline const Family* find_family(std::string_view name) {
@@ -111,7 +132,15 @@ struct ModelConfig {
   std::string activation = "gelu";  // exact; or "gelu_tanh"
   double rotary_fraction = 1;       // of each head's columns, the part that turns
   bool parallel_residual = true;    // attention and feed-forward read and add to the same stream
-  std::string init;                 // a Hugging Face model directory to start from; "": random
+  // With mixers:
+  std::vector<std::string> mixers = {
+      "conv", "linear", "attention", "conv",
+      "conv"};               // of the
+                             // layers, by mixer_names; a list shorter than they are repeats
+  int64_t feature_dim = 16;  // of the queries and keys of linear attention
+  int64_t conv_taps = 3;     // tokens that a convolution sees, the last one its own
+  int64_t conv_width = 0;    // 0: 2·width
+  std::string init;          // a Hugging Face model directory to start from; "": random
 
   // Throws UsageError if there is no such family.
   const Family& traits() const {
@@ -123,6 +152,17 @@ struct ModelConfig {
     if (!traits().neox_options) return traits().activation;
     return activation == "gelu" ? Activation::gelu_exact : Activation::gelu_tanh;
   }
+  // Throws UsageError if mixers has a name that is none, or no name.
+  Mixer mixer_of(int64_t layer) const {
+    if (!traits().mixers) return Mixer::attention;
+    if (mixers.empty()) throw UsageError("[model.mixers] expected at least one name");
+    const std::string& name = mixers[static_cast<size_t>(layer) % mixers.size()];
+    for (size_t i = 0; i < std::size(mixer_names); ++i)
+      if (mixer_names[i] == name) return static_cast<Mixer>(i);
+    throw UsageError(str("[model.mixers] there is no mixer \"", name,
+                         "\" (expected attention, linear or conv)"));
+  }
+  int64_t convolved() const { return conv_width ? conv_width : 2 * width; }
   int64_t window_of(int64_t layer) const { return layer >= window_from ? window : 0; }
   bool is_parallel() const { return traits().neox_options && parallel_residual; }
   int64_t head_dim() const { return head_width ? head_width : width / heads; }
@@ -143,6 +183,12 @@ struct ModelConfig {
     double attention =
         w * static_cast<double>(2 * heads + 2 * kv_heads) * static_cast<double>(head_dim());
     const Family& family_traits = traits();
+    if (family_traits.mixers) {
+      // Of the largest of the mixers.
+      double linear = 2 * w * (w + static_cast<double>(heads) * static_cast<double>(feature_dim));
+      double conv = 3 * w * static_cast<double>(convolved());
+      attention = std::max({attention, linear, conv});
+    }
     double feed_forward = (family_traits.activation == Activation::swiglu ? 3 : 2) * w * f;
     double tables = static_cast<double>(vocab_size) * (tie_embeddings ? 1 : 2) +
                     (family_traits.rotary ? 0 : static_cast<double>(context));

@@ -13,6 +13,10 @@ struct Names {
   std::vector<std::string_view> up;
   std::string_view down, final_norm, head;
   bool head_by_head = false;  // the rows of qkv, see HeadInterleaving
+  bool gate_last = false;     // in the one matrix of up, likewise
+  // Of layers with other mixers than attention.
+  std::vector<std::string_view> linear_qkv = {};
+  std::string_view conv_in = {}, conv_filter = {};
 };
 
 Names names_of(Naming naming) {
@@ -54,6 +58,21 @@ Names names_of(Naming naming) {
               .final_norm = "gpt_neox.final_layer_norm",
               .head = "embed_out",
               .head_by_head = true};
+    case Naming::based:
+      return {.tokens = "transformer.embeddings.word_embeddings",
+              .blocks = "transformer.layers.",
+              .norm1 = "norm1",
+              .qkv = {"mixer.Wqkv"},
+              .out = "mixer.out_proj",
+              .norm2 = "norm2",
+              .up = {"mlp.fc1"},
+              .down = "mlp.fc2",
+              .final_norm = "transformer.ln_f",
+              .head = "lm_head",
+              .gate_last = true,
+              .linear_qkv = {"mixer.proj_q", "mixer.proj_k", "mixer.proj_v"},
+              .conv_in = "mixer.in_proj",
+              .conv_filter = "mixer.conv1.conv"};
   }
   ANNEAL_ASSERT(false, "no names of naming ", static_cast<int>(naming));
 }
@@ -66,32 +85,44 @@ class NameMap {
   std::vector<HfTensor> run() {
     add("embed.tokens", names_.tokens);
     add("embed.positions", names_.positions);
-    for (int64_t i = 0; i < c_.layers; ++i) block(str("h.", i, "."), str(names_.blocks, i, "."));
+    for (int64_t i = 0; i < c_.layers; ++i) block(i, str("h.", i, "."), str(names_.blocks, i, "."));
     add("final_norm", names_.final_norm);
     add("head", names_.head);
     return std::move(tensors_);
   }
 
  private:
-  void block(const std::string& ours, const std::string& theirs) {
+  void block(int64_t layer, const std::string& ours, const std::string& theirs) {
     auto add_in_block = [&](const char* part, std::string_view name) {
       if (!name.empty()) add(ours + part, theirs + std::string(name));
     };
     add_in_block("norm1", names_.norm1);
-    queries_keys_values(ours + "attn.qkv", theirs);
+    switch (c_.mixer_of(layer)) {
+      case Mixer::attention:
+        queries_keys_values(ours + "attn.qkv", theirs);
+        break;
+      case Mixer::linear: {
+        int64_t features = c_.heads * c_.feature_dim;
+        parts(ours + "attn.qkv", theirs, names_.linear_qkv,
+              {features, features, c_.heads * c_.head_dim()});
+        break;
+      }
+      case Mixer::conv:
+        add_in_block("attn.in", names_.conv_in);
+        filter(ours + "attn.filter", theirs + std::string(names_.conv_filter));
+        break;
+    }
     add_in_block("attn.q_norm", names_.q_norm);
     add_in_block("attn.k_norm", names_.k_norm);
     add_in_block("attn.out", names_.out);
     add_in_block("norm2", names_.norm2);
-    if (names_.up.size() == 1) {
-      add_in_block("mlp.up", names_.up[0]);
-    } else {
-      for (const char* suffix : {".weight", ".bias"}) {
-        int64_t first = 0;
-        for (auto name : names_.up)
-          rows(ours + "mlp.gate_up" + suffix, str(theirs, name, suffix), first, c_.hidden);
-      }
-    }
+    size_t first = tensors_.size();
+    if (names_.up.size() > 1)
+      parts(ours + "mlp.gate_up", theirs, names_.up, {c_.hidden, c_.hidden});
+    else
+      add_in_block(names_.gate_last ? "mlp.gate_up" : "mlp.up", names_.up[0]);
+    for (; names_.gate_last && first < tensors_.size(); ++first)
+      tensors_[first].interleaving.swapped_halves = true;
     add_in_block("mlp.down", names_.down);
   }
 
@@ -104,11 +135,24 @@ class NameMap {
       return;
     }
     int64_t q = c_.heads * c_.head_dim(), kv = c_.kv_heads * c_.head_dim();
+    parts(ours, theirs, names_.qkv, {q, kv, kv});
+  }
+
+  // A packed part of ours, of which `counts` rows each have names of their own.
+  void parts(const std::string& ours, const std::string& theirs,
+             const std::vector<std::string_view>& names, std::initializer_list<int64_t> counts) {
     for (const char* suffix : {".weight", ".bias"}) {
       int64_t first = 0;
-      for (auto name : names_.qkv)
-        rows(ours + suffix, str(theirs, name, suffix), first, first == 0 ? q : kv);
+      for (size_t i = 0; i < names.size(); ++i)
+        rows(ours + suffix, str(theirs, names[i], suffix), first, counts.begin()[i]);
     }
+  }
+
+  // Filters [C,K] are those of a PyTorch convolution there, [C,1,K].
+  void filter(const std::string& ours, const std::string& theirs) {
+    add(ours, theirs);
+    Shape& shape = tensors_.back().shape;
+    shape = {shape[0], 1, shape[1]};
   }
 
   // The weight or gain, and the bias, of a part of ours, as far as the model has them.

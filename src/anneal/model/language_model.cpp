@@ -7,7 +7,9 @@
 #include "anneal/ops/attention/attention.hpp"
 #include "anneal/ops/attention_cached/attention_cached.hpp"
 #include "anneal/ops/head_loss/head_loss.hpp"
+#include "anneal/ops/linear_attention_cached/linear_attention_cached.hpp"
 #include "anneal/ops/matmul/matmul.hpp"
+#include "anneal/ops/short_conv_cached/short_conv_cached.hpp"
 #include "anneal/ops/take_row/take_row.hpp"
 
 namespace anneal {
@@ -40,6 +42,12 @@ void build_loss(Module& module, const std::string& name, const ModelConfig& c,
     return attention(builder, qkv, attrs, in.first_sample,
                      options.isolate_documents ? in.positions : Value{});
   };
+  in.linear_attention = [&](Builder& builder, int64_t, Value qkv) {
+    return linear_attention(builder, qkv, linear_attention_attrs(c));
+  };
+  in.short_conv = [](Builder& builder, int64_t, Value columns, Value filter) {
+    return short_conv(builder, columns, filter);
+  };
   Value x = transformer(b, c, in);  // [B,T,C]
   Value weight = head_weight(b, c);
   ScopeGuard scope(b, "head");
@@ -51,22 +59,15 @@ void build_loss(Module& module, const std::string& name, const ModelConfig& c,
   b.output("correct", loss.correct);
 }
 
-struct Caches {
-  int32_t keys, values;
-};
-
-Caches caches_of_layer(Module& module, const ModelConfig& c, int64_t layer) {
-  auto cache = [&](const char* suffix) {
-    std::string name = str("h.", layer, ".attn.", suffix);
-    int32_t index = module.find(name);
-    if (index >= 0) return index;
-    return module.add_persistent({.name = name,
-                                  .type = {DType::f32, {c.kv_heads, c.context, c.head_dim()}},
-                                  .kind = PersistentKind::cache,
-                                  .trainable = false});
-  };
-  int32_t keys = cache("key_cache");
-  return {keys, cache("value_cache")};
+// What a layer keeps of the tokens so far, the same for the programs of all chunk lengths.
+int32_t cache_of_layer(Module& module, int64_t layer, const char* suffix, const Shape& shape) {
+  std::string name = str("h.", layer, ".attn.", suffix);
+  int32_t index = module.find(name);
+  if (index >= 0) return index;
+  return module.add_persistent({.name = name,
+                                .type = {DType::f32, shape},
+                                .kind = PersistentKind::cache,
+                                .trainable = false});
 }
 
 void build_generation(Module& module, const ModelConfig& c, int64_t chunk) {
@@ -78,12 +79,27 @@ void build_generation(Module& module, const ModelConfig& c, int64_t chunk) {
   Value start = b.input("start", DType::i32, {});
   Value row = b.input("row", DType::i32, {});
   in.attention = [&](Builder& builder, int64_t layer, Value qkv) {
-    Caches caches = caches_of_layer(module, c, layer);
-    auto result =
-        attention_cached(builder, qkv, builder.persistent(caches.keys),
-                         builder.persistent(caches.values), start, attention_attrs(c, layer));
-    builder.store(caches.keys, result.k_cache);
-    builder.store(caches.values, result.v_cache);
+    Shape shape{c.kv_heads, c.context, c.head_dim()};
+    int32_t keys = cache_of_layer(module, layer, "key_cache", shape);
+    int32_t values = cache_of_layer(module, layer, "value_cache", shape);
+    auto result = attention_cached(builder, qkv, builder.persistent(keys),
+                                   builder.persistent(values), start, attention_attrs(c, layer));
+    builder.store(keys, result.k_cache);
+    builder.store(values, result.v_cache);
+    return result.out;
+  };
+  in.linear_attention = [&](Builder& builder, int64_t layer, Value qkv) {
+    LinearAttentionAttrs attrs = linear_attention_attrs(c);
+    int32_t state = cache_of_layer(module, layer, "state", attrs.state_shape());
+    auto result = linear_attention_cached(builder, qkv, builder.persistent(state), start, attrs);
+    builder.store(state, result.state);
+    return result.out;
+  };
+  in.short_conv = [&](Builder& builder, int64_t layer, Value columns, Value filter) {
+    const Shape& taps = builder.shape(filter);
+    int32_t history = cache_of_layer(module, layer, "history", {taps[1] - 1, taps[0]});
+    auto result = short_conv_cached(builder, columns, filter, builder.persistent(history), start);
+    builder.store(history, result.history);
     return result.out;
   };
   Value x = transformer(b, c, in);
@@ -104,6 +120,10 @@ std::vector<int64_t> generation_chunks(const ModelConfig& config) {
 
 Module build_language_model(const ModelConfig& config, const LanguageModelOptions& options) {
   Module module;
+  if (options.isolate_documents && config.traits().mixers)
+    throw UsageError(str("[data.isolate_documents] is not possible in models of the family ",
+                         config.family, ", whose convolutions and linear attention see across the ",
+                         "borders of documents"));
   if (options.train) build_loss(module, "forward", config, options, true);
   if (options.evaluate) build_loss(module, "evaluate", config, options, false);
   LanguageModelOptions score = options;

@@ -22,7 +22,8 @@ struct LanguageModelOptions {
   uint64_t seed = 1;           // of dropout masks
   double label_smoothing = 0;  // of "forward", see head_loss; evaluation has the plain loss
   double z_loss = 0;
-  // A token attends to its own document only: positions count from the start of a document.
+  // A token attends to its own document only: positions count from the start of a document. Throws
+  // UsageError for families with mixers that see further.
   bool isolate_documents = false;
 };
 

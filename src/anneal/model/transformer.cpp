@@ -22,7 +22,7 @@ class Transformer {
     Value x = embed();  // [B,T,C]
     for (int64_t i = 0; i < c_.layers; ++i) {
       ScopeGuard scope(b_, "h." + std::to_string(i));
-      Value attended = attention_block(i, norm("norm1", x));
+      Value attended = mixing_block(i, norm("norm1", x));
       if (c_.is_parallel()) {
         x = add(b_, x, add(b_, attended, feed_forward(norm("norm2", x))));
       } else {
@@ -47,8 +47,41 @@ class Transformer {
     return drop(x, c_.embedding_dropout_rate());
   }
 
-  Value attention_block(int64_t layer, Value x) {
+  // Its scope is "attn" whatever mixes the positions: it is that part of a block.
+  Value mixing_block(int64_t layer, Value x) {
     ScopeGuard scope(b_, "attn");
+    switch (c_.mixer_of(layer)) {
+      case Mixer::attention:
+        return attention_block(layer, x);
+      case Mixer::linear:
+        return linear_attention_block(layer, x);
+      case Mixer::conv:
+        return conv_block(layer, x);
+    }
+    ANNEAL_ASSERT(false, "no mixer in layer ", layer);
+  }
+
+  Value linear_attention_block(int64_t layer, Value x) {
+    int64_t columns = linear_attention_attrs(c_).packed_columns();
+    Value qkv = linear(b_, "qkv", x, columns, options(Role::matrix));
+    Value mixed = in_.linear_attention(b_, layer, qkv);  // [B,T,H·D]
+    return drop(linear(b_, "out", mixed, c_.width, options(Role::residual_matrix)), c_.dropout);
+  }
+
+  // silu(conv(u))·v, u and v being the halves of a linear layer.
+  Value conv_block(int64_t layer, Value x) {
+    LinearOptions of_in = options(Role::matrix), of_out = options(Role::residual_matrix);
+    of_in.bias = of_out.bias = true;
+    int64_t width = c_.convolved(), taps = c_.conv_taps;
+    Value halves = linear(b_, "in", x, 2 * width, of_in);
+    // The spread that a convolution of one column has in PyTorch.
+    Value filter = b_.parameter("filter.weight", {width, taps}, Role::filter,
+                                {Init::Kind::uniform, 1 / std::sqrt(static_cast<double>(taps))});
+    Value gated = swiglu(b_, in_.short_conv(b_, layer, halves, filter));  // [B,T,conv_width]
+    return drop(linear(b_, "out", gated, c_.width, of_out), c_.dropout);
+  }
+
+  Value attention_block(int64_t layer, Value x) {
     int64_t d = c_.head_dim(), kv = c_.kv_heads;
     LinearOptions of_qkv = options(Role::matrix);
     of_qkv.bias = family_.qkv_bias;
@@ -115,6 +148,13 @@ class Transformer {
 
 Value transformer(Builder& b, const ModelConfig& config, const TransformerInputs& inputs) {
   return Transformer(b, config, inputs).run();
+}
+
+LinearAttentionAttrs linear_attention_attrs(const ModelConfig& config) {
+  return {.heads = config.heads,
+          .feature_dim = config.feature_dim,
+          .head_dim = config.head_dim(),
+          .scale = 1 / std::sqrt(static_cast<double>(config.feature_dim))};
 }
 
 Value head_weight(Builder& b, const ModelConfig& config) {

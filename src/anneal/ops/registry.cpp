@@ -24,6 +24,10 @@
 #include "anneal/ops/head_loss/head_loss.hpp"
 #include "anneal/ops/head_norm/cpu.hpp"
 #include "anneal/ops/head_norm/head_norm.hpp"
+#include "anneal/ops/linear_attention/cpu.hpp"
+#include "anneal/ops/linear_attention/linear_attention.hpp"
+#include "anneal/ops/linear_attention_cached/cpu.hpp"
+#include "anneal/ops/linear_attention_cached/linear_attention_cached.hpp"
 #include "anneal/ops/matmul/cpu.hpp"
 #include "anneal/ops/matmul/matmul.hpp"
 #include "anneal/ops/norm/cpu.hpp"
@@ -33,6 +37,10 @@
 #include "anneal/ops/reduce/sum_to.hpp"
 #include "anneal/ops/rope/cpu.hpp"
 #include "anneal/ops/rope/rope.hpp"
+#include "anneal/ops/short_conv/cpu.hpp"
+#include "anneal/ops/short_conv/short_conv.hpp"
+#include "anneal/ops/short_conv_cached/cpu.hpp"
+#include "anneal/ops/short_conv_cached/short_conv_cached.hpp"
 #include "anneal/ops/swiglu/cpu.hpp"
 #include "anneal/ops/swiglu/swiglu.hpp"
 #include "anneal/ops/take_row/cpu.hpp"
@@ -56,6 +64,12 @@ const OpEntry table[] = {
     {attention_op, make_attention_kernel},
     {attention_grad_op, make_attention_grad_kernel},
     {attention_cached_op, make_attention_cached_kernel},
+    {linear_attention_op, make_linear_attention_kernel},
+    {linear_attention_grad_op, make_linear_attention_grad_kernel},
+    {linear_attention_cached_op, make_linear_attention_cached_kernel},
+    {short_conv_op, make_short_conv_kernel},
+    {short_conv_grad_op, make_short_conv_grad_kernel},
+    {short_conv_cached_op, make_short_conv_cached_kernel},
     {rope_op, make_rope_kernel},
     {dropout_op, make_dropout_kernel},
     {embedding_op, make_embedding_kernel},

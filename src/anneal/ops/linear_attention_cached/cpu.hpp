@@ -1,0 +1,9 @@
+#pragma once
+
+#include "anneal/ops/kernel.hpp"
+
+namespace anneal {
+
+std::unique_ptr<Kernel> make_linear_attention_cached_kernel(const OpCall& call);
+
+}  // namespace anneal

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "anneal/ops/kernel.hpp"
+
+namespace anneal {
+
+std::unique_ptr<Kernel> make_short_conv_kernel(const OpCall& call);
+std::unique_ptr<Kernel> make_short_conv_grad_kernel(const OpCall& call);
+
+}  // namespace anneal
