@@ -29,7 +29,8 @@ RunConfig scrambled(uint64_t seed) {
     auto random = philox(seed, index++, 0)[0];
     Field field = key.field(config);
     if (auto v = std::get_if<int64_t*>(&field))
-      **v = static_cast<int64_t>(key.range.min) + random % 1000;
+      **v = static_cast<int64_t>(key.range.min) +
+            random % static_cast<int64_t>(std::min(1000.0, key.range.max - key.range.min + 1));
     if (auto v = std::get_if<double*>(&field))
       **v = (random + 1) * 0x1p-33 + std::max(0.0, key.range.min);
     if (auto v = std::get_if<bool*>(&field)) **v = random % 2 == 0;
