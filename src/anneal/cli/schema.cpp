@@ -42,6 +42,13 @@ constexpr auto checkpoint = &in<&RunConfig::checkpoint, Member>;
 template <auto Member>
 constexpr auto monitor = &in<&RunConfig::monitor, Member>;
 
+// All families, as model/config.hpp lists them.
+std::vector<std::string_view> family_choices() {
+  std::vector<std::string_view> names;
+  for (const Family& family : families) names.push_back(family.name);
+  return names;
+}
+
 constexpr Range between(double min, double max) { return {min, max, false, false}; }
 constexpr Range at_least(double min) {
   return {min, std::numeric_limits<double>::infinity(), false, false};
@@ -92,7 +99,7 @@ const std::vector<Key>& keys() {
        .field = model<&M::family>,
        .doc = "architecture",
        .unit = "",
-       .choices = {"gpt2", "llama", "mistral", "qwen2", "qwen3", "gpt_neox"},
+       .choices = family_choices(),
        .fixed_on_resume = true},
       {.section = "model",
        .name = "layers",
