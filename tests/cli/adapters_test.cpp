@@ -125,6 +125,28 @@ TEST_F(AdapterCommands, MergedAndAdaptedWriteTheSameText) {
   EXPECT_EQ(text_of(dir_.path() / "back"), text);
 }
 
+TEST_F(AdapterCommands, AnExportLeavesOtherFoldersAlone) {
+  fs::path merged = dir_.path() / "merged", other = dir_.path() / "merged.tmp";
+  fs::create_directories(other);
+  write_text(other / "notes.txt", "mine");
+  auto result = run_program({"model", "export", "--model", run_.string(), "--out",
+                             merged.string() + "/", "--format", "hf", "--merge"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_TRUE(fs::exists(merged / "model.safetensors"));
+  EXPECT_EQ(read_file(other / "notes.txt"), "mine");
+}
+
+TEST_F(AdapterCommands, OtherWeightsBelowTheAdaptersAreRefused) {
+  fs::path other = dir_.path() / "other";
+  train(base_config, other, {"--set", "train.seed=2"});
+  fs::remove_all(checkpoint(run_));
+  fs::remove_all(base_);
+  fs::rename(other, base_);
+  auto config = write_config(adapter_config).string();
+  auto message = refusal({"train", config, "--out", run_.string(), "--resume"});
+  EXPECT_NE(message.find("other weights"), std::string::npos) << message;
+}
+
 TEST_F(AdapterCommands, WhatCannotBeDoneIsRefused) {
   auto has = [](const std::string& message, const char* part) {
     EXPECT_NE(message.find(part), std::string::npos) << message;

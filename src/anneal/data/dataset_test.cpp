@@ -126,6 +126,49 @@ TEST(Dataset, OnlySupervisedTokensAreTargets) {
   EXPECT_TRUE(failure_of([&] { TokenShard::open(folder.path("a.bin")); }).names("a.mask"));
 }
 
+TEST(Dataset, SequencesOfPackedShardsAreNotCut) {
+  Folder folder;
+  std::vector<TokenShard> shards;
+  for (int32_t first : {0, 100}) {
+    auto name = str(first, ".bin");
+    ShardWriter writer(folder.path(name), 1000, "");
+    writer.set_packed(4);
+    // Two sequences, and the token behind them.
+    for (int32_t at : {0, 4, 8}) {
+      int32_t n = at < 8 ? 4 : 1;
+      writer.begin_document();
+      writer.append(range(first + at, first + at + n),
+                    std::vector<uint8_t>(static_cast<size_t>(n), at < 8));
+    }
+    writer.finish();
+    shards.push_back(TokenShard::open(folder.path(name)));
+  }
+  TokenDataset data(std::move(shards));
+  data.isolate_documents();
+  EXPECT_EQ(data.samples(4), 4);
+  std::vector<int32_t> tokens(4), targets(4), positions(4);
+  for (int32_t i = 0; i < 4; ++i) {
+    int32_t first = i / 2 * 100 + i % 2 * 4;
+    EXPECT_EQ(data.read_sample(i, tokens, targets, positions), 3);
+    EXPECT_EQ(tokens, range(first, first + 4));
+    EXPECT_EQ(positions, range(0, 4));
+  }
+}
+
+TEST(Dataset, WhatCountsIsPartOfTheChecksum) {
+  Folder folder;
+  auto checksum = [&](uint8_t mark) {
+    ShardWriter writer(folder.path("a.bin"), 100, "");
+    writer.begin_document();
+    writer.append(range(0, 3), std::vector<uint8_t>{1, mark, 1});
+    writer.finish();
+    std::vector<TokenShard> shards;
+    shards.push_back(TokenShard::open(folder.path("a.bin")));
+    return TokenDataset(std::move(shards)).checksum();
+  };
+  EXPECT_NE(checksum(0), checksum(1));
+}
+
 TEST(Dataset, ShardsOfDifferentTokenizersAreRefused) {
   Folder folder;
   auto open = [&](const std::string& hash, int64_t vocab) {

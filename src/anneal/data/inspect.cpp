@@ -58,7 +58,8 @@ std::string marked_text(const Batch& batch, int64_t row, const Tokenizer* tokeni
     while (end < ids.size() && positions[end] != 0 && (targets[end - 1] >= 0) == counts) ++end;
     std::string run;
     auto text_of = [&](size_t i) {
-      return tokenizer ? tokenizer->token_bytes(ids[i]) : str(i > begin ? " " : "", ids[i]);
+      return tokenizer ? std::string(tokenizer->token_bytes(ids[i]))
+                       : str(i > begin ? " " : "", ids[i]);
     };
     // Padding is one token again and again.
     auto same = [&](int32_t id) { return id == ids[begin]; };
