@@ -6,25 +6,7 @@
 namespace anneal {
 namespace {
 
-constexpr const char* base_config = R"(name = "base"
-[model]
-family = "llama"
-layers = 1
-heads = 2
-kv_heads = 1
-width = 16
-hidden = 32
-context = 8
-[data]
-train = ["@/text-*.txt"]
-validation = 0
-tokenizer = "byte"
-[train]
-steps = 0
-batch = 2
-micro_batch = 2
-sample_every = 0
-)";
+const std::string base_config = initial_model("llama", 8);
 
 constexpr const char* adapter_config = R"(name = "adapted"
 [model]
@@ -60,7 +42,8 @@ class AdapterCommands : public ConfigFiles {
     train(adapter_config, run_);
   }
 
-  void train(const char* config, const fs::path& out, const std::vector<std::string>& more = {}) {
+  void train(const std::string& config, const fs::path& out,
+             const std::vector<std::string>& more = {}) {
     std::vector<std::string> arguments = {"train", write_config(config).string(), "--out",
                                           out.string()};
     arguments.insert(arguments.end(), more.begin(), more.end());

@@ -22,6 +22,31 @@ inline std::string replaced(std::string text, std::string_view old, std::string_
   return text;
 }
 
+// The config of a run that writes a model of one layer as it is before the first step, of those
+// texts by bytes.
+inline std::string initial_model(std::string_view family, int64_t context) {
+  return str(R"(name = "initial"
+[model]
+family = ")",
+             family, R"("
+layers = 1
+heads = 2
+width = 32
+hidden = 32
+context = )",
+             context, R"(
+[data]
+train = ["@/text-*.txt"]
+validation = 0
+tokenizer = "byte"
+[train]
+steps = 0
+batch = 2
+micro_batch = 2
+sample_every = 0
+)");
+}
+
 // A directory with text-0.txt … text-15.txt, empty.txt and a token shard without description.
 class ConfigFiles : public testing::Test {
  protected:

@@ -12,24 +12,7 @@ namespace {
 class EvalTask : public ConfigFiles {
  protected:
   void SetUp() override {
-    auto config = write_config(R"(name = "run"
-[model]
-family = "llama"
-layers = 1
-heads = 2
-width = 16
-hidden = 32
-context = 24
-[data]
-train = ["@/text-*.txt"]
-validation = 0
-tokenizer = "byte"
-[train]
-steps = 0
-batch = 2
-micro_batch = 2
-sample_every = 0
-)");
+    auto config = write_config(initial_model("llama", 24));
     auto made = run_program({"train", config.string(), "--out", run_.string()});
     ASSERT_EQ(made.code, 0) << made.err;
   }

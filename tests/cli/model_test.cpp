@@ -11,24 +11,7 @@ namespace {
 class ModelCommands : public ConfigFiles {
  protected:
   void SetUp() override {
-    auto config = write_config(R"(name = "run"
-[model]
-family = "qwen2"
-layers = 1
-heads = 2
-width = 32
-hidden = 32
-context = 8
-[data]
-train = ["@/text-*.txt"]
-validation = 0
-tokenizer = "byte"
-[train]
-steps = 0
-batch = 2
-micro_batch = 2
-sample_every = 0
-)");
+    auto config = write_config(initial_model("qwen2", 8));
     auto made = run_program({"train", config.string(), "--out", run_.string()});
     ASSERT_EQ(made.code, 0) << made.err;
   }

@@ -8,24 +8,7 @@
 namespace anneal {
 namespace {
 
-constexpr const char* base_config = R"(name = "base"
-[model]
-family = "llama"
-layers = 1
-heads = 2
-width = 16
-hidden = 32
-context = 64
-[data]
-train = ["@/text-*.txt"]
-validation = 0
-tokenizer = "byte"
-[train]
-steps = 0
-batch = 2
-micro_batch = 2
-sample_every = 0
-)";
+const std::string base_config = initial_model("llama", 64);
 
 constexpr const char* tuning_config = R"(name = "tuned"
 [model]

@@ -55,7 +55,7 @@ class FileWriter {
   int64_t position_ = 0;
 };
 
-// A fresh directory below the system's temporary one, removed with all its content.
+// A fresh directory, removed with all its content.
 class TemporaryDirectory {
  public:
   TemporaryDirectory();  // where the system keeps such

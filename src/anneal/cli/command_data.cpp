@@ -103,12 +103,7 @@ ExitCode inspect(const InspectArguments& arguments) {
   options.directory =
       arguments.out.empty() ? temporary.emplace().path() : std::filesystem::path(arguments.out);
   options.threads = static_cast<int>(c.parallel.threads);
-  options.requirements = {.context = c.model.context,
-                          .vocab_size = c.model.vocab_size,
-                          .seed = c.train.seed,
-                          .end_ids = c.model.init.empty()
-                                         ? std::vector<int64_t>()
-                                         : open_model_directory(c.model.init).end_ids};
+  options.requirements = data_requirements(c);
   options.progress = log_stages();
   PreparedData prepared;
   try {

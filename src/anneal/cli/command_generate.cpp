@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "anneal/cli/command.hpp"
-#include "anneal/data/chat_sample.hpp"
+#include "anneal/data/sample_format.hpp"
 #include "anneal/device/cpu/parallel.hpp"
 #include "anneal/train/generator.hpp"
 #include "anneal/train/loaded_model.hpp"
@@ -51,18 +51,11 @@ SamplingOptions sampling_of(const GenerateArguments& a) {
   return options;
 }
 
-// The model's chat template; that of the base where a folder of adapters has none.
-std::optional<ChatTemplate> chat_template(const ModelDirectory& directory) {
-  auto chat = load_chat_template(directory.path);
-  return chat ? std::move(chat) : load_chat_template(directory.base);
-}
-
 // The prompt as the user's message of a conversation, in the words of the model's chat template.
-std::string chat_prompt(const GenerateArguments& a, const ModelDirectory& directory) {
-  auto chat = chat_template(directory);
-  if (!chat)
+std::string chat_prompt(const GenerateArguments& a, const SampleFormat& format) {
+  if (!format.chat)
     throw UsageError(
-        str("[--chat] ", directory.path.string(),
+        str("[--chat] ", a.model,
             " has no chat template: neither chat_template.jinja nor chat_template in "
             "tokenizer_config.json (leave --chat out to continue the prompt as plain text)"));
   std::vector<jinja::Value> messages;
@@ -74,20 +67,9 @@ std::string chat_prompt(const GenerateArguments& a, const ModelDirectory& direct
   };
   if (!a.system.empty()) add("system", a.system);
   add("user", a.prompt);
-  return chat->render({.messages = jinja::Value::list(std::move(messages)),
-                       .tools = jinja::Value::none(),
-                       .add_generation_prompt = true});
-}
-
-// The ids that end an answer: the model's, and the end token that its tokenizer's config names,
-// which is the end of a turn for most models.
-std::vector<int64_t> ends_of_answer(const ModelDirectory& directory) {
-  std::vector<int64_t> ids = directory.end_ids;
-  auto chat = chat_template(directory);
-  std::string eos = chat ? chat->eos_token() : "";
-  auto tokens = directory.tokenizer->encode(eos, {.read_special = true});
-  if (tokens.size() == 1 && directory.tokenizer->is_special(tokens[0])) ids.push_back(tokens[0]);
-  return ids;
+  return format.chat->render({.messages = jinja::Value::list(std::move(messages)),
+                              .tools = jinja::Value::none(),
+                              .add_generation_prompt = true});
 }
 
 // Why a text ended, as --json says it and in words.
@@ -125,9 +107,15 @@ ExitCode run(const GenerateArguments& a) {
 
   // With what the tokenizer puts before every text, as the model was trained with it; a chat
   // template writes that itself.
-  std::string text_before = a.chat ? chat_prompt(a, directory) : a.prompt;
+  std::string text_before = a.prompt;
+  auto end_ids = directory.end_ids;
+  if (a.chat) {
+    // An answer ends as those that the model was tuned on did.
+    SampleFormat format = sample_format(directory.tokens.string(), tokenizer, directory.end_ids);
+    text_before = chat_prompt(a, format);
+    end_ids.assign(format.end_ids.begin(), format.end_ids.end());
+  }
   auto prompt = tokenizer.encode(text_before, {.read_special = true, .add_special = !a.chat});
-  auto end_ids = a.chat ? ends_of_answer(directory) : directory.end_ids;
   if (prompt.empty()) {
     if (directory.end_ids.empty())
       throw UsageError("[--prompt] expected some text: this model has no token to start from");

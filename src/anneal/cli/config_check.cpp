@@ -92,10 +92,11 @@ void check_mixers(const LoadedConfig& loaded) {
     refuse(loaded, culprit(loaded, {"model.conv_width", "model.width"}),
            str("expected a multiple of half the width, got ", m.conv_width),
            str("set model.conv_width to ", 2 * m.width));
-  if (loaded.config.data.isolate_documents)
-    refuse(loaded, "data.isolate_documents",
+  const DataConfig& data = loaded.config.data;
+  if (data.isolates())
+    refuse(loaded, data.has_samples() ? "data.packing" : "data.isolate_documents",
            "convolutions and linear attention see across the borders of documents",
-           "set it to false, or use another model.family");
+           "remove it, or use another model.family");
 }
 
 void check_architecture(const LoadedConfig& loaded) {

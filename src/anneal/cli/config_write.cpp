@@ -62,7 +62,9 @@ std::string config_reference() {
       "config, with every key, becomes `config.toml` in the run's folder. Keys marked * must not "
       "change when a run is resumed.\n\n"
       "This page is printed by `anneal docs config` from the declarations in "
-      "`src/anneal/cli/schema.cpp`; change those, and print it again.\n";
+      "`src/anneal/cli/schema_model.cpp` and `src/anneal/cli/schema_training.cpp`; change those, "
+      "and "
+      "print it again.\n";
   const RunConfig defaults;
   for (const Section& section : config_sections()) {
     out += section.name.empty() ? str("\n## Top level\n\n") : str("\n## [", section.name, "]\n\n");

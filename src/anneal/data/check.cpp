@@ -81,7 +81,11 @@ void check_samples(const DataConfig& config, const DataRequirements& need, DataS
     throw UsageError(str("[data.tokenizer] \"", config.tokenizer,
                          "\" is trained on documents, which samples are not (name a model "
                          "directory or a tokenizer.json)"));
-  data.samples = sample_format(config.tokenizer, *data.tokenizer, need.end_ids);
+  try {
+    data.samples = sample_format(config.tokenizer, *data.tokenizer, need.end_ids);
+  } catch (const Error& error) {
+    throw UsageError(str("[data.tokenizer] ", error.what()));
+  }
   if (!data.samples->chat) return;
   // What a template says of today is the day of the data, so that the same data is always the same.
   int64_t newest = 0;

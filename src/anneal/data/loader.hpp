@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 
+#include "anneal/base/error.hpp"
 #include "anneal/data/dataset.hpp"
 
 namespace anneal {
@@ -36,6 +37,8 @@ struct Batch {
  private:
   std::span<const int32_t> rows_of(std::span<const int32_t> all, int64_t first,
                                    int64_t count) const {
+    ANNEAL_ASSERT(std::ssize(all) == rows * context,
+                  "a batch without tokens, targets or positions");
     return all.subspan(static_cast<size_t>(first * context), static_cast<size_t>(count * context));
   }
 };

@@ -19,15 +19,11 @@ SampleFormat sample_format(const std::string& named, const Tokenizer& tokenizer,
     std::filesystem::path directory = named;
     if (!std::filesystem::is_directory(directory)) directory = directory.parent_path();
     if (directory.empty()) directory = ".";
-    try {
-      format.chat = load_chat_template(directory);
-      for (const char* name : {"tokenizer_config.json", "chat_template.jinja"}) {
-        if (!std::filesystem::exists(directory / name)) continue;
-        std::string text = read_file(directory / name, largest_file);
-        hash.update(text.data(), text.size());
-      }
-    } catch (const Error& error) {
-      throw UsageError(str("[data.tokenizer] ", error.what()));
+    format.chat = load_chat_template(directory);
+    for (const char* name : {"tokenizer_config.json", "chat_template.jinja"}) {
+      if (!std::filesystem::exists(directory / name)) continue;
+      std::string text = read_file(directory / name, largest_file);
+      hash.update(text.data(), text.size());
     }
   }
   auto add = [&](int64_t id) {

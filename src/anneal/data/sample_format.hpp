@@ -10,7 +10,7 @@
 
 namespace anneal {
 
-// What a model's directory says about the samples to fine-tune it on.
+// How a model's directory says that its texts are put together and end.
 struct SampleFormat {
   std::optional<ChatTemplate> chat;
   std::vector<int32_t> end_ids;  // tokens that end a text, the one to write first; may be empty
@@ -19,7 +19,7 @@ struct SampleFormat {
 
 // `named` is data.tokenizer: a model directory, or a tokenizer.json in one; "byte" has no template.
 // `model_ends` are the tokens that end a text for the model itself, where it is known. Throws
-// UsageError naming data.tokenizer for files that are malformed.
+// FormatError for files that are malformed.
 SampleFormat sample_format(const std::string& named, const Tokenizer& tokenizer,
                            const std::vector<int64_t>& model_ends);
 

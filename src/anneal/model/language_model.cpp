@@ -120,10 +120,8 @@ std::vector<int64_t> generation_chunks(const ModelConfig& config) {
 
 Module build_language_model(const ModelConfig& config, const LanguageModelOptions& options) {
   Module module;
-  if (options.isolate_documents && config.traits().mixers)
-    throw UsageError(str("[data.isolate_documents] is not possible in models of the family ",
-                         config.family, ", whose convolutions and linear attention see across the ",
-                         "borders of documents"));
+  ANNEAL_ASSERT(!options.isolate_documents || !config.traits().mixers,
+                "convolutions and linear attention see across the borders of documents");
   if (options.train) build_loss(module, "forward", config, options, true);
   if (options.evaluate) build_loss(module, "evaluate", config, options, false);
   LanguageModelOptions score = options;

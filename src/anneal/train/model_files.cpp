@@ -241,6 +241,14 @@ std::vector<int64_t> end_ids_of(const std::filesystem::path& directory) {
   return open_model_directory(directory).end_ids;
 }
 
+DataRequirements data_requirements(const RunConfig& config) {
+  DataRequirements need{.context = config.model.context,
+                        .vocab_size = config.model.vocab_size,
+                        .seed = config.train.seed};
+  if (!config.model.init.empty()) need.end_ids = open_model_directory(config.model.init).end_ids;
+  return need;
+}
+
 std::string run_state_json(const RunState& state) {
   nlohmann::ordered_json json = {{"format", 1},
                                  {"step", state.step},

@@ -10,6 +10,7 @@
 #include "anneal/checkpoint/checkpoint_writer.hpp"
 #include "anneal/checkpoint/model_weights.hpp"
 #include "anneal/checkpoint/resume.hpp"
+#include "anneal/data/check.hpp"
 #include "anneal/data/tokenizer.hpp"
 #include "anneal/runtime/executable.hpp"
 #include "anneal/train/config.hpp"
@@ -60,6 +61,9 @@ std::string checksum_of_weights(const std::filesystem::path& directory);
 
 // The ids that end a text for the model in `directory`; none if it holds none.
 std::vector<int64_t> end_ids_of(const std::filesystem::path& directory);
+
+// What a config asks of its data, the tokens that end a text for the model of model.init among it.
+DataRequirements data_requirements(const RunConfig& config);
 
 // What a checkpoint says about where the run stood.
 struct RunState {

@@ -20,6 +20,7 @@
 #include "anneal/train/model_files.hpp"
 #include "anneal/train/run_folder.hpp"
 #include "anneal/train/signals.hpp"
+#include "anneal/train/sources_check.hpp"
 #include "anneal/train/step_cost.hpp"
 #include "anneal/train/text_stream.hpp"
 #include "anneal/train/workload.hpp"
@@ -38,15 +39,11 @@ std::string host_name() {
   return name;
 }
 
-PreparedData prepare(const RunConfig& config, const RunFolder& folder,
-                     const std::vector<int64_t>& end_ids) {
+PreparedData prepare(const RunConfig& config, const RunFolder& folder) {
   PrepareOptions options;
   options.directory = folder.data();
   options.threads = static_cast<int>(config.parallel.threads);
-  options.requirements = {.context = config.model.context,
-                          .vocab_size = config.model.vocab_size,
-                          .seed = config.train.seed,
-                          .end_ids = end_ids};
+  options.requirements = data_requirements(config);
   std::string stage;
   options.progress = [&stage](const PrepareProgress& p) {
     if (StopSignals::requested()) throw Error("interrupted", ExitCode::interrupted);
@@ -73,12 +70,12 @@ class Trainer {
     open_log_file(folder_.log().string());
     if (!config_.model.init.empty()) origin_ = open_model_directory(config_.model.init);
     if (lora()) base_checksum_ = checksum_of_weights(origin_->path);
-    data_.emplace(prepare(config_, folder_, origin_ ? origin_->end_ids : std::vector<int64_t>()));
+    data_.emplace(prepare(config_, folder_));
     resolve_from_data(config_, *data_);
-    check_init_tokenizer();
+    if (origin_) check_same_tokenizer(*origin_, *data_);
     if (checkpoint) {
       check_resume(*checkpoint);
-      check_same_data(*checkpoint);
+      check_same_sources(checkpoint->dir, state_, *data_, base_checksum_);
     }
     write_file_atomically(folder_.config(), options_.config_text(config_));
     // Before anything is planned, so that it is no part of what the run takes.
@@ -99,7 +96,6 @@ class Trainer {
  private:
   static constexpr const char* config_name = "anneal_state/config.toml";
   static constexpr const char* state_name = "anneal_state/run.json";
-  static constexpr const char* tokenizer_name = "tokenizer.json";
 
   // Reads the state of the checkpoint to resume and refuses a config that does not go on with it.
   void check_resume(const CheckpointInfo& checkpoint) {
@@ -109,39 +105,6 @@ class Trainer {
     if (state_.step > config_.train.steps)
       throw UsageError(str("[train.steps] the checkpoint has ", state_.step,
                            " steps already, more than the ", config_.train.steps, " asked for"));
-  }
-
-  // The same paths may hold other texts than when the run began.
-  void check_same_data(const CheckpointInfo& checkpoint) {
-    CheckpointReader reader(checkpoint.dir);
-    auto fix = " (bring the texts back as they were, or start a new run in another folder)";
-    if (data_->tokenizer && reader.has(tokenizer_name) &&
-        Tokenizer::load(checkpoint.dir / tokenizer_name).hash() != data_->tokenizer->hash())
-      throw UsageError(
-          str("[data.tokenizer] differs from the tokenizer that the checkpoint was "
-              "made with",
-              fix));
-    if (state_.data_tokens >= 0 && state_.data_tokens != data_->train.tokens())
-      throw UsageError(str("[data.train] holds ", data_->train.tokens(),
-                           " tokens, and when the checkpoint was made ", state_.data_tokens, fix));
-    if (lora() && !state_.base_checksum.empty() && state_.base_checksum != base_checksum_)
-      throw UsageError(str("[model.init] ", origin_->path.string(),
-                           " holds other weights than those that the adapters were made for (bring "
-                           "them back, or start a new run in another folder)"));
-    std::string checksum = data_->train.checksum();
-    if (!state_.data_checksum.empty() && !checksum.empty() && state_.data_checksum != checksum)
-      throw UsageError(str("[data.train] holds other text than when the checkpoint was made", fix));
-  }
-
-  // Every row of an embedding means a token of the tokenizer that it was trained with.
-  void check_init_tokenizer() const {
-    if (!origin_ || !origin_->tokenizer || !data_->tokenizer) return;
-    if (origin_->tokenizer->hash() == data_->tokenizer->hash()) return;
-    auto path = origin_->path / tokenizer_name;
-    throw UsageError(
-        str("[data.tokenizer] is not the tokenizer that the weights of model.init were "
-            "trained with (set data.tokenizer = \"",
-            path.string(), "\")"));
   }
 
   void compile() {

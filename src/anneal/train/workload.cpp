@@ -9,6 +9,7 @@
 #include "anneal/device/cpu/parallel.hpp"
 #include "anneal/monitor/process_stats.hpp"
 #include "anneal/train/memory_plan.hpp"
+#include "anneal/train/model_files.hpp"
 #include "anneal/train/signals.hpp"
 
 namespace anneal {
@@ -57,12 +58,9 @@ WorkloadData::WorkloadData(RunConfig config, int64_t steps) {
     config.data.isolate_documents = false;  // there is one
     config.data.packing = "stream";
   }
-  prepared_.emplace(
-      prepare_data(config.data, {.directory = directory_.path() / "data",
-                                 .threads = static_cast<int>(config.parallel.threads),
-                                 .requirements = {.context = config.model.context,
-                                                  .vocab_size = config.model.vocab_size,
-                                                  .seed = config.train.seed}}));
+  prepared_.emplace(prepare_data(config.data, {.directory = directory_.path() / "data",
+                                               .threads = static_cast<int>(config.parallel.threads),
+                                               .requirements = data_requirements(config)}));
 }
 
 Workload::Workload(const RunConfig& config, CpuTarget& target, int64_t steps,
