@@ -158,6 +158,7 @@ TEST_F(AdapterCommands, WhatCannotBeDoneIsRefused) {
   has(refused(replaced(text, "\"LORA\"", "\"IA3\"")), "peft_type");
   has(refused(replaced(text, "\"r\": 2", "\"r\": 0")), "r: ");
   has(refused(replaced(text, "\"r\": 2", "\"r\": 3")), "lora_A");
+  has(refused(replaced(text, "\"q_proj\"", "\"q_prj\"")), "adapter_config.json] target_modules:");
   has(refused("{"), "adapter_config.json");
 }
 

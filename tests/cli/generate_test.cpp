@@ -136,5 +136,19 @@ TEST_F(GenerateCommand, EndsBeforeAStopString) {
   EXPECT_NE(result.err.find("ended by a stop string"), std::string::npos) << result.err;
 }
 
+// Caches are made for the prompt and --max-tokens, not for the model's whole context.
+TEST_F(GenerateCommand, RoomForFewerTokensChangesNone) {
+  auto tokens = [](const char* count) {
+    return json_of(plain(), {"--prompt", "Q:ping\nA:", "--max-tokens", count})["tokens"];
+  };
+  auto all = tokens("100");
+  ASSERT_GT(all.size(), 4u);
+  for (size_t count : {1, 4})
+    EXPECT_EQ(tokens(str(count).c_str()),
+              nlohmann::json(std::vector(all.begin(), all.begin() + count)));
+  EXPECT_EQ(tokens("0"), nlohmann::json::array());
+  EXPECT_EQ(tokens("9223372036854775807"), all);
+}
+
 }  // namespace
 }  // namespace anneal

@@ -50,6 +50,37 @@ TEST_F(ModelCommands, ARunGoesToGgufAndBack) {
   EXPECT_NE(result.out.find("blk.0.attn_q.bias"), std::string::npos) << result.out;
 }
 
+TEST_F(ModelCommands, TuningOnShorterTextsKeepsTheContext) {
+  auto tuned = dir_.path() / "tuned";
+  auto config = write_config(
+      "name = \"tuned\"\n[model]\ninit = \"@/run\"\ncontext = 4\n[data]\ntrain = "
+      "[\"@/text-*.txt\"]\n"
+      "validation = 0\n[train]\nsteps = 1\nbatch = 2\nmicro_batch = 2\nsample_every = 0\n");
+  auto result = run_program({"train", config.string(), "--out", tuned.string()});
+  ASSERT_EQ(result.code, 0) << result.err;
+  result = run_program({"model", "inspect", tuned.string(), "--json"});
+  EXPECT_EQ(nlohmann::json::parse(result.out)["config"]["context"], 8);
+}
+
+TEST_F(ModelCommands, EvalReadsSequencesOfTheContextThatIsAskedFor) {
+  auto file = dir_.path() / "nine.txt";
+  write_text(file, "123456789");
+  auto eval = [&](const char* context) {
+    return run_program({"eval", "--model", run_.string(), "--data", file.string(), "--context",
+                        context, "--threads", "1", "--json"});
+  };
+  for (auto [context, tokens] : {std::pair("0", 8), {"8", 8}, {"4", 8}, {"3", 9}, {"5", 5}}) {
+    auto result = eval(context);
+    ASSERT_EQ(result.code, 0) << result.err;
+    EXPECT_EQ(nlohmann::json::parse(result.out)["tokens"], tokens) << context;
+  }
+  for (const char* context : {"9", "-1"}) {
+    auto result = eval(context);
+    EXPECT_EQ(result.code, 2) << context;
+    EXPECT_NE(result.err.find("[--context]"), std::string::npos) << result.err;
+  }
+}
+
 TEST_F(ModelCommands, WhatCannotBeDoneIsRefused) {
   ASSERT_EQ(
       run_program({"model", "export", "--model", run_.string(), "--out", file_.string()}).code, 0);

@@ -11,6 +11,7 @@
 #include "anneal/ops/matmul/matmul.hpp"
 #include "anneal/ops/short_conv/short_conv.hpp"
 #include "anneal/train/compile.hpp"
+#include "anneal/train/generation_bench.hpp"
 #include "anneal/train/generator.hpp"
 #include "train/tiny_model.hpp"
 
@@ -124,6 +125,22 @@ class GeneratorOf : public testing::TestWithParam<const char*> {
   std::unique_ptr<Session> session_;
   std::unique_ptr<Generator> generator_;
 };
+
+// A token reads each weight once, of the table of embeddings one row, and of the positions one.
+TEST_P(GeneratorOf, ATokenReadsTheWeightsOnce) {
+  const Module& module = session_->module();
+  double expected = 0;
+  for (int32_t p : module.parameters()) {
+    const Persistent& parameter = module.persistent(p);
+    bool table = parameter.role == Role::position ||
+                 (parameter.role == Role::embedding && !config_.tie_embeddings);
+    double bytes = static_cast<double>(parameter.type.bytes());
+    expected += table ? bytes / static_cast<double>(parameter.type.shape[0]) : bytes;
+  }
+  double read = weight_bytes_read(module, module.programs.at("generate.1"));
+  // The copy of a row counts what it writes as well.
+  EXPECT_NEAR(read, expected, 4.0 * 16 * static_cast<double>(config_.width));
+}
 
 constexpr SamplingOptions greedy = {.temperature = 0};
 

@@ -23,6 +23,7 @@ struct EvalArguments {
   std::string task;
   int64_t limit = 0;
   int64_t batch = 8;
+  int64_t context = 0;
   int64_t threads = 0;
   std::string dtype;
   bool json = false;
@@ -55,7 +56,7 @@ ExitCode run_task(const EvalArguments& a) {
     for (size_t i = 0; i < item.choices.size(); ++i)
       texts.push_back(tokenise_choice(item, i, *directory.tokenizer, directory.config.context));
   auto lengths = score_lengths(texts, directory.config.context);
-  auto model = load_model(directory.path, {.score_lengths = lengths});
+  auto model = load_model(directory, {.score_lengths = lengths});
   auto likelihoods =
       log_likelihoods(model->engine->session(), texts, lengths, progress(texts.size()));
   ChoiceScores scores = score_choices(items, likelihoods);
@@ -88,6 +89,8 @@ ExitCode run(const EvalArguments& a) {
     throw UsageError(str("[--limit] expected a number of questions of --task, got ", a.limit));
   if (a.batch < 1 || a.batch > 4096)
     throw UsageError(str("[--batch] expected 1 to 4096, got ", a.batch));
+  if (a.context < 0 || (a.context > 0 && a.data.empty()))
+    throw UsageError(str("[--context] expected a number of tokens of --data, got ", a.context));
   set_threads(a.threads);
   if (!a.task.empty()) return run_task(a);
   ModelDirectory directory = open_model_directory(a.model);
@@ -106,10 +109,15 @@ ExitCode run(const EvalArguments& a) {
   // Whether there is enough for one sequence is for the reader to say, which names --data.
   options.requirements = {.vocab_size = directory.config.vocab_size};
   PreparedData data = prepare_data(config, options);
-  auto model = load_model(directory.path, {.evaluate = true, .micro_batch = a.batch});
-  int64_t samples = data.train.samples(directory.config.context);
-  EvaluationReader reader(data.train, directory.config.context, a.batch,
-                          (samples + a.batch - 1) / a.batch, "--data");
+  if (a.context > directory.config.context)
+    throw UsageError(str("[--context] the model reads at most ", directory.config.context,
+                         " tokens, got ", a.context));
+  int64_t context = a.context > 0 ? a.context : directory.config.context;
+  int64_t samples = data.train.samples(context);
+  EvaluationReader reader(data.train, context, a.batch, (samples + a.batch - 1) / a.batch,
+                          "--data");
+  auto model =
+      load_model(directory, {.evaluate = true, .micro_batch = a.batch, .sequence = context});
   int64_t bytes = 0;
   auto result = model->engine->evaluate(reader, [&](const Batch& batch) {
     if (directory.tokenizer) bytes += target_bytes(batch, *directory.tokenizer);
@@ -148,6 +156,8 @@ Command eval_command() {
                      "Multiple-choice questions instead, JSONL as HellaSwag's");
             a.option("--limit", "N", e->limit, "With --task: the first N questions; 0: all");
             a.option("--batch", "N", e->batch, "With --data: sequences at a time");
+            a.option("--context", "T", e->context,
+                     "With --data: tokens of each sequence; 0: all that the model reads");
             a.option("--dtype", "TYPE", e->dtype, "Of a bare .bin: uint16 or uint32");
             a.option("--threads", "N", e->threads, "Threads; 0: all cores");
             a.flag("--json", e->json, "Print JSON");

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <iostream>
@@ -32,13 +33,14 @@ struct GenerateArguments {
   bool json = false;
 };
 
+constexpr int64_t largest_count = int64_t{1} << 30;
+
 SamplingOptions sampling_of(const GenerateArguments& a) {
   if (a.max_tokens < 0)
     throw UsageError(str("[--max-tokens] expected a number ≥ 0, got ", a.max_tokens));
-  constexpr int64_t largest = int64_t{1} << 30;
-  if (a.top_k < 0 || a.top_k > largest)
+  if (a.top_k < 0 || a.top_k > largest_count)
     throw UsageError(str("[--top-k] expected 0 (all) or more, got ", a.top_k));
-  if (a.repeat_last_n < -1 || a.repeat_last_n > largest)
+  if (a.repeat_last_n < -1 || a.repeat_last_n > largest_count)
     throw UsageError(
         str("[--repeat-last-n] expected −1 (all), 0 (none) or more, got ", a.repeat_last_n));
   SamplingOptions options{.temperature = a.temperature,
@@ -72,6 +74,38 @@ std::string chat_prompt(const GenerateArguments& a, const SampleFormat& format) 
                               .add_generation_prompt = true});
 }
 
+// What the model reads, and the tokens that end what it writes.
+struct Prompt {
+  std::vector<int32_t> tokens;
+  std::vector<int64_t> end_ids;
+};
+
+// Plain text with what the tokenizer puts before every text, as the model was trained with it; a
+// chat template writes that itself.
+Prompt read_prompt(const GenerateArguments& a, const ModelDirectory& directory) {
+  if (!directory.tokenizer)
+    throw UsageError(
+        str("[--model] ", directory.path.string(),
+            " has no tokenizer.json, so a prompt cannot be read (the model was trained on "
+            "bare tokens)"));
+  const Tokenizer& tokenizer = *directory.tokenizer;
+  Prompt prompt{.tokens = {}, .end_ids = directory.end_ids};
+  std::string text = a.prompt;
+  if (a.chat) {
+    // An answer ends as those that the model was tuned on did.
+    SampleFormat format = sample_format(directory.tokens.string(), tokenizer, directory.end_ids);
+    text = chat_prompt(a, format);
+    prompt.end_ids.assign(format.end_ids.begin(), format.end_ids.end());
+  }
+  prompt.tokens = tokenizer.encode(text, {.read_special = true, .add_special = !a.chat});
+  if (prompt.tokens.empty()) {
+    if (directory.end_ids.empty())
+      throw UsageError("[--prompt] expected some text: this model has no token to start from");
+    prompt.tokens.push_back(static_cast<int32_t>(directory.end_ids[0]));
+  }
+  return prompt;
+}
+
 // Why a text ended, as --json says it and in words.
 struct EndOfText {
   const char* reason;
@@ -91,36 +125,18 @@ ExitCode run(const GenerateArguments& a) {
   StopStrings stops(a.stop);
   set_threads(a.threads);
   auto start = std::chrono::steady_clock::now();
-  if (a.precision != "fp32" && a.precision != "bf16" && a.precision != "fp16")
-    throw UsageError(str("[--precision] expected fp32, bf16 or fp16, got \"", a.precision, "\""));
-  auto model = load_model(a.model, {.generate = true, .precision = a.precision});
-  const auto& directory = model->directory;
-  if (!directory.tokenizer)
-    throw UsageError(
-        str("[--model] ", directory.path.string(),
-            " has no tokenizer.json, so a prompt cannot be read (the model was trained on "
-            "bare tokens)"));
+  check_precision_option(a.precision);
+  ModelDirectory directory = open_model_directory(a.model);
+  Prompt prompt = read_prompt(a, directory);
   const Tokenizer& tokenizer = *directory.tokenizer;
-  Generator generator(model->engine->session(), directory.config);
+  int64_t room = std::ssize(prompt.tokens) + std::min(a.max_tokens, largest_count);
+  auto model = load_model(
+      directory,
+      {.generate = true, .context = std::max<int64_t>(1, room), .precision = a.precision});
+  Generator generator(model->engine->session(), model->engine->config().model);
   double load_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
-  // With what the tokenizer puts before every text, as the model was trained with it; a chat
-  // template writes that itself.
-  std::string text_before = a.prompt;
-  auto end_ids = directory.end_ids;
-  if (a.chat) {
-    // An answer ends as those that the model was tuned on did.
-    SampleFormat format = sample_format(directory.tokens.string(), tokenizer, directory.end_ids);
-    text_before = chat_prompt(a, format);
-    end_ids.assign(format.end_ids.begin(), format.end_ids.end());
-  }
-  auto prompt = tokenizer.encode(text_before, {.read_special = true, .add_special = !a.chat});
-  if (prompt.empty()) {
-    if (directory.end_ids.empty())
-      throw UsageError("[--prompt] expected some text: this model has no token to start from");
-    prompt.push_back(static_cast<int32_t>(directory.end_ids[0]));
-  }
   if (!a.json && !a.chat) std::cout << a.prompt << std::flush;
   Utf8Stream stream;
   std::string text;
@@ -128,8 +144,8 @@ ExitCode run(const GenerateArguments& a) {
     text += piece;
     if (!a.json) std::cout << piece << std::flush;
   };
-  auto result = generate(generator, prompt, a.max_tokens, sampling, directory.config.vocab_size,
-                         end_ids, [&](int32_t token) {
+  auto result = generate(generator, prompt.tokens, a.max_tokens, sampling,
+                         directory.config.vocab_size, prompt.end_ids, [&](int32_t token) {
                            if (token < tokenizer.vocab_size())
                              show(stops.push(stream.push(tokenizer.token_bytes(token))));
                            return !stops.found();
@@ -143,7 +159,7 @@ ExitCode run(const GenerateArguments& a) {
     nlohmann::ordered_json json = {{"prompt", a.prompt},
                                    {"text", text},
                                    {"tokens", result.tokens},
-                                   {"prompt_tokens", prompt.size()},
+                                   {"prompt_tokens", prompt.tokens.size()},
                                    {"ended", result.ended},
                                    {"stop_reason", end.reason},
                                    {"load_seconds", load_seconds},
@@ -154,9 +170,10 @@ ExitCode run(const GenerateArguments& a) {
   } else {
     std::cout << '\n';
   }
-  std::fprintf(
-      stderr, "loaded in %.2f s, %zu prompt tokens in %.2f s, %zu tokens at %.1f tokens/s, %s\n",
-      load_seconds, prompt.size(), result.prompt_seconds, result.tokens.size(), rate, end.words);
+  std::fprintf(stderr,
+               "loaded in %.2f s, %zu prompt tokens in %.2f s, %zu tokens at %.1f tokens/s, %s\n",
+               load_seconds, prompt.tokens.size(), result.prompt_seconds, result.tokens.size(),
+               rate, end.words);
   return ExitCode::ok;
 }
 

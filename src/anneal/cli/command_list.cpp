@@ -5,6 +5,7 @@
 namespace anneal {
 
 Command bench_fusion_command();
+Command bench_generate_command();
 Command bench_kernels_command();
 Command bench_optim_command();
 Command bench_step_command();
@@ -29,7 +30,7 @@ Command train_command();
 
 std::vector<CommandGroup> all_command_groups() {
   return {
-      {"bench", "Measure training steps and kernels on this machine"},
+      {"bench", "Measure training, generation and kernels on this machine"},
       {"data", "Turn text into token shards, and look into batches"},
       {"docs", "Print documentation that is made from the source"},
       {"model", "Convert models, and look into their files"},
@@ -59,6 +60,7 @@ std::vector<Command> all_commands() {
       repro_fusion_command(),
       bench_step_command(),
       bench_kernels_command(),
+      bench_generate_command(),
       bench_fusion_command(),
       bench_optim_command(),
       docs_config_command(),

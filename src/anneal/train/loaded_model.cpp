@@ -1,22 +1,39 @@
 #include "anneal/train/loaded_model.hpp"
 
+#include <algorithm>
+
 namespace anneal {
 
-std::unique_ptr<LoadedModel> load_model(const std::filesystem::path& path,
-                                        const LoadModelOptions& options) {
+void check_precision_option(const std::string& precision) {
+  if (precision != "fp32" && precision != "bf16" && precision != "fp16")
+    throw UsageError(str("[--precision] expected fp32, bf16 or fp16, got \"", precision, "\""));
+}
+
+std::unique_ptr<LoadedModel> load_model(ModelDirectory directory, const LoadModelOptions& options) {
   auto model = std::make_unique<LoadedModel>();
-  model->directory = open_model_directory(path);
+  model->directory = std::move(directory);
   RunConfig config;
   config.model = model->directory.config;
+  if (options.context > 0 && config.model.traits().rotary)
+    config.model.context = std::min(config.model.context, options.context);
   if (model->directory.adapter) config.lora = model->directory.adapter->lora;
   config.train.precision = options.precision;
   config.train.micro_batch = config.train.batch = options.micro_batch;
-  model->engine = std::make_unique<Engine>(config,
-                                           EngineOptions{.train = false,
-                                                         .evaluate = options.evaluate,
-                                                         .generate = options.generate,
-                                                         .score_lengths = options.score_lengths},
-                                           model->target);
+  EngineOptions engine{.train = false,
+                       .evaluate = options.evaluate,
+                       .generate = options.generate,
+                       .sequence = options.sequence,
+                       .score_lengths = options.score_lengths};
+  try {
+    model->engine = std::make_unique<Engine>(config, engine, model->target);
+  } catch (const UsageError& error) {
+    constexpr std::string_view key = "[lora.targets]";
+    std::string_view message = error.what();
+    if (!message.starts_with(key)) throw;
+    // The adapters' own file asked for them.
+    throw UsageError(str("[", (model->directory.path / adapter_config_name).string(),
+                         "] target_modules:", message.substr(key.size())));
+  }
   load_model_tensors(model->engine->session(), config.model, ModelWeights(model->directory.base));
   if (model->directory.adapter)
     load_adapter_tensors(model->engine->session(), config.model, config.lora,

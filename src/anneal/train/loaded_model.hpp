@@ -17,14 +17,20 @@ struct LoadedModel {
 
 struct LoadModelOptions {
   bool generate = false;
+  // Tokens that generation has room for; 0, or more than the model reads: the model's context. The
+  // caches of models with learned positions always have that.
+  int64_t context = 0;
   bool evaluate = false;
   int64_t micro_batch = 1;               // of evaluation
+  int64_t sequence = 0;                  // tokens of each sequence of evaluation; 0: the context
   std::vector<int64_t> score_lengths{};  // of the programs "score.T"
   std::string precision = "fp32";
 };
 
-// `path`: a model directory, a checkpoint or a run folder.
-std::unique_ptr<LoadedModel> load_model(const std::filesystem::path& path,
-                                        const LoadModelOptions& options);
+// Throws UsageError naming --precision unless it is fp32, bf16 or fp16.
+void check_precision_option(const std::string& precision);
+
+// Throws UsageError where adapters do not fit the model below them.
+std::unique_ptr<LoadedModel> load_model(ModelDirectory directory, const LoadModelOptions& options);
 
 }  // namespace anneal

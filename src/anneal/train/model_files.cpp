@@ -197,6 +197,10 @@ ModelDirectory open_model_directory(const std::filesystem::path& path) {
 std::vector<std::pair<std::string, std::string>> model_directory_files(
     const ModelConfig& config, const Tokenizer* tokenizer, const ModelDirectory* origin) {
   HfTokenIds ids = token_ids(tokenizer);
+  // Tuning on short texts does not take from a model that it reads long ones.
+  ModelConfig written = config;
+  if (origin && config.traits().rotary)
+    written.context = std::max(config.context, origin->config.context);
   std::vector<std::pair<std::string, std::string>> files;
   auto put = [&](const std::string& name, const std::string& text) {
     bool there = std::any_of(files.begin(), files.end(),
@@ -215,13 +219,13 @@ std::vector<std::pair<std::string, std::string>> model_directory_files(
       for (const CheckpointReader* from : {&reader, &base})
         if (from->has(name)) put(name, from->text(name));
   }
-  put("config.json", hf_config_json(config, ids));
+  put("config.json", hf_config_json(written, ids));
   put("generation_config.json", generation_config_json(ids));
   if (tokenizer) {
     auto end = tokenizer->end_of_text();
     put("tokenizer.json", tokenizer->to_json());
     put("tokenizer_config.json",
-        tokenizer_config_json(end ? tokenizer->token_bytes(*end) : "", config.context));
+        tokenizer_config_json(end ? tokenizer->token_bytes(*end) : "", written.context));
   }
   return files;
 }

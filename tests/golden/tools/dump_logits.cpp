@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
   using namespace anneal;
   if (argc != 2) return std::fprintf(stderr, "usage: dump_logits MODEL < TOKENS > LOGITS\n"), 2;
   try {
-    auto model = load_model(argv[1], {.generate = true});
+    auto model = load_model(open_model_directory(argv[1]), {.generate = true});
     Generator generator(model->engine->session(), model->directory.config);
     for (int32_t token; std::cin >> token;) {
       auto logits = generator.read({&token, 1});

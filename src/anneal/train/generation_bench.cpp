@@ -1,0 +1,87 @@
+#include "anneal/train/generation_bench.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "anneal/base/rng.hpp"
+#include "anneal/device/cpu/median.hpp"
+#include "anneal/train/generator.hpp"
+
+namespace anneal {
+namespace {
+
+double cache_bytes_at(const Module& module, const ModelConfig& config, double length) {
+  double bytes = 0;
+  for (const Persistent& p : module.persistents) {
+    if (p.kind != PersistentKind::cache) continue;
+    // Keys and values grow with the text: [heads, context, columns]. States do not.
+    bool grows = p.type.shape.rank() == 3 && p.type.shape[1] == config.context;
+    bytes += static_cast<double>(p.type.bytes()) *
+             (grows ? length / static_cast<double>(config.context) : 1);
+  }
+  return bytes;
+}
+
+std::vector<int32_t> random_tokens(int64_t count, int64_t vocab_size) {
+  std::vector<int32_t> tokens;
+  for (int64_t i = 0; i < count; ++i) {
+    auto word = philox(hash64("prompt", 1), static_cast<uint64_t>(i), 0)[0];
+    tokens.push_back(static_cast<int32_t>(word % static_cast<uint64_t>(vocab_size)));
+  }
+  return tokens;
+}
+
+}  // namespace
+
+double weight_bytes_read(const Module& module, const Program& program) {
+  std::map<int32_t, double> read;
+  for (NodeId n : program.order) {
+    const Node& node = program.node(n);
+    double moved = cost_of(*node.op, program.call(n)).bytes;
+    for (Value v : node.inputs) {
+      if (!v || program.info(v).persistent < 0) continue;
+      const Persistent& p = module.persistent(program.info(v).persistent);
+      if (p.kind != PersistentKind::parameter && p.kind != PersistentKind::copy) continue;
+      double& bytes = read[program.info(v).persistent];
+      bytes = std::max(bytes, std::min(moved, static_cast<double>(p.type.bytes())));
+    }
+  }
+  double total = 0;
+  for (const auto& [persistent, bytes] : read) total += bytes;
+  return total;
+}
+
+GenerationMeasurement measure_generation(Engine& engine, const GenerationBenchOptions& options) {
+  const ModelConfig& config = engine.config().model;
+  if (options.prompt + options.tokens > config.context)
+    throw UsageError(str("[bench generate] --prompt and --tokens together are ",
+                         options.prompt + options.tokens, " tokens, the model reads ",
+                         config.context, " (lower one of them)"));
+  const Module& module = engine.session().module();
+  GenerationMeasurement m{
+      .prompt = options.prompt, .tokens = options.tokens, .repeats = options.repeats};
+  m.weight_bytes = weight_bytes_read(module, module.programs.at("generate.1"));
+  double middle = static_cast<double>(options.prompt) + static_cast<double>(options.tokens) / 2;
+  m.cache_bytes = cache_bytes_at(module, config, middle);
+
+  Generator generator(engine.session(), config);
+  auto prompt = random_tokens(options.prompt, config.vocab_size);
+  SamplingOptions likeliest;
+  likeliest.temperature = 0;
+  std::vector<double> prompt_seconds, token_seconds, read_bytes;
+  for (int64_t i = 0; i <= options.repeats; ++i) {
+    generator.reset();
+    auto result = generate(generator, prompt, options.tokens, likeliest, config.vocab_size, {},
+                           [](int32_t) { return true; });
+    if (i == 0) continue;  // the first one touches what later ones find in place
+    prompt_seconds.push_back(result.prompt_seconds);
+    token_seconds.push_back(result.generation_seconds / static_cast<double>(options.tokens - 1));
+    read_bytes.push_back(measure_rates().read_bytes);
+  }
+  m.prompt_seconds = median(prompt_seconds);
+  m.token_seconds = median(token_seconds);
+  m.read_bytes = median(read_bytes);
+  return m;
+}
+
+}  // namespace anneal
