@@ -27,29 +27,34 @@ void rows_along_n(const GemvPart& part, const T* b) {
   for (; k < part.k; ++k) add_rows<1>(part, b, k);
 }
 
+// The rows n, n + step, n + 2·step, …
 template <int Rows, class T>
-[[gnu::always_inline]] inline void dot_rows(const GemvPart& part, const T* b, int64_t n) {
+[[gnu::always_inline]] inline void dot_rows(const GemvPart& part, const T* b, int64_t n,
+                                            int64_t step) {
   vf sum[Rows][2] = {};
   const T* row = b + n * part.leading;
+  int64_t stride = step * part.leading;
   int64_t k = 0;
   for (; k + 2 * width <= part.k; k += 2 * width)
     for (int r = 0; r < Rows; ++r)
       for (int v = 0; v < 2; ++v)
-        sum[r][v] = fma(load(part.x + k + v * width), load(row + r * part.leading + k + v * width),
-                        sum[r][v]);
+        sum[r][v] =
+            fma(load(part.x + k + v * width), load(row + r * stride + k + v * width), sum[r][v]);
   for_vectors(part.k - k, [&](int64_t at, auto lanes) {
     for (int r = 0; r < Rows; ++r)
-      sum[r][0] = fma(load(part.x + k + at, lanes), load(row + r * part.leading + k + at, lanes),
-                      sum[r][0]);
+      sum[r][0] =
+          fma(load(part.x + k + at, lanes), load(row + r * stride + k + at, lanes), sum[r][0]);
   });
-  for (int r = 0; r < Rows; ++r) part.y[n + r] = hsum(sum[r][0] + sum[r][1]);
+  for (int r = 0; r < Rows; ++r) part.y[n + r * step] = hsum(sum[r][0] + sum[r][1]);
 }
 
+// Each stream goes through rows that follow one another: streams of a row's length would end before
+// the prefetcher has learnt them.
 template <class T>
 void rows_along_k(const GemvPart& part, const T* b) {
-  int64_t n = 0;
-  for (; n + rows_at_once <= part.n; n += rows_at_once) dot_rows<rows_at_once>(part, b, n);
-  for (; n < part.n; ++n) dot_rows<1>(part, b, n);
+  int64_t step = part.n / rows_at_once;
+  for (int64_t n = 0; n < step; ++n) dot_rows<rows_at_once>(part, b, n, step);
+  for (int64_t n = step * rows_at_once; n < part.n; ++n) dot_rows<1>(part, b, n, 1);
 }
 
 void along_n(const GemvPart& part) {
