@@ -10,11 +10,11 @@
 namespace anneal {
 namespace {
 
-// Of B stored [k][n], a task reads rows of this many columns, whole pages where there are as many;
-// and to have enough tasks the inner indices are cut into slices, whose sums are added in their
-// order.
-constexpr int64_t columns_along_n = 1024;
-constexpr int64_t slices = 8, least_slice = 16;
+// Of B stored [k][n], a task reads whole rows, whose sums stay in the first-level cache; to have
+// enough tasks the inner indices are cut into slices, whose sums are added in their order.
+constexpr int64_t columns_along_n = 8192;
+constexpr int64_t least_slices = 8, least_slice = 16, slice_elements = 1 << 19;
+constexpr int64_t added_columns = 2048;  // by one task
 // Of B stored [n][k], a task has this many elements.
 constexpr int64_t grain = 1 << 15;
 
@@ -24,6 +24,7 @@ int64_t aligned_floats(int64_t n) { return (n + 15) / 16 * 16; }
 
 Gemv::Gemv(const MatmulSpec& spec) : spec_(spec) {
   if (spec.trans_b) return;
+  int64_t slices = std::max(least_slices, spec.k * spec.n / slice_elements);
   slice_ = std::max(least_slice, (spec.k + slices - 1) / slices);
   partial_floats_ = (spec.k + slice_ - 1) / slice_ * aligned_floats(spec.n);
 }
@@ -89,11 +90,13 @@ void Gemv::rows_along_n(const float* x, const void* b, const float* bias, float*
          .n = std::min(columns_along_n, spec_.n - n),
          .y = partial + task % count * stride + n});
   });
-  for (int64_t n = 0; n < spec_.n; ++n) {
-    float sum = bias ? bias[n] : 0.0f;
-    for (int64_t slice = 0; slice < count; ++slice) sum += partial[slice * stride + n];
-    y[n] = sum;
-  }
+  parallel_ranges(spec_.n, added_columns, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      float sum = bias ? bias[n] : 0.0f;
+      for (int64_t slice = 0; slice < count; ++slice) sum += partial[slice * stride + n];
+      y[n] = sum;
+    }
+  });
 }
 
 }  // namespace anneal

@@ -4,27 +4,30 @@
 namespace anneal::ANNEAL_ISA {
 namespace {
 
-// Stored rows at a time: as many streams as keep memory busy.
+// Stored rows at a time: as many streams as keep memory busy. Each goes through rows that follow
+// one another, since streams of a row's length end before the prefetcher has learnt them.
 constexpr int rows_at_once = 4;
 
-// y (+)= x[0]·b[0] + … + x[Rows-1]·b[Rows-1], rows of B. y stays in the first-level cache.
+// y (+)= x[k]·b[k] + x[k+step]·b[k+step] + …, rows of B. y stays in the first-level cache.
 template <int Rows, class T>
-[[gnu::always_inline]] inline void add_rows(const GemvPart& part, const T* b, int64_t k) {
+[[gnu::always_inline]] inline void add_rows(const GemvPart& part, const T* b, int64_t k,
+                                            int64_t step) {
   vf x[Rows];
-  for (int r = 0; r < Rows; ++r) x[r] = broadcast(part.x[k + r]);
-  const T* rows = b + k * part.leading;
+  for (int r = 0; r < Rows; ++r) x[r] = broadcast(part.x[k + r * step]);
+  const T* row = b + k * part.leading;
+  int64_t stride = step * part.leading;
   for_vectors(part.n, [&](int64_t n, auto lanes) {
     vf sum = k == 0 ? vf{} : load(part.y + n, lanes);
-    for (int r = 0; r < Rows; ++r) sum = fma(x[r], load(rows + r * part.leading + n, lanes), sum);
+    for (int r = 0; r < Rows; ++r) sum = fma(x[r], load(row + r * stride + n, lanes), sum);
     store(part.y + n, sum, lanes);
   });
 }
 
 template <class T>
 void rows_along_n(const GemvPart& part, const T* b) {
-  int64_t k = 0;
-  for (; k + rows_at_once <= part.k; k += rows_at_once) add_rows<rows_at_once>(part, b, k);
-  for (; k < part.k; ++k) add_rows<1>(part, b, k);
+  int64_t step = part.k / rows_at_once;
+  for (int64_t k = 0; k < step; ++k) add_rows<rows_at_once>(part, b, k, step);
+  for (int64_t k = step * rows_at_once; k < part.k; ++k) add_rows<1>(part, b, k, 1);
 }
 
 // The rows n, n + step, n + 2·step, …
@@ -48,8 +51,6 @@ template <int Rows, class T>
   for (int r = 0; r < Rows; ++r) part.y[n + r * step] = hsum(sum[r][0] + sum[r][1]);
 }
 
-// Each stream goes through rows that follow one another: streams of a row's length would end before
-// the prefetcher has learnt them.
 template <class T>
 void rows_along_k(const GemvPart& part, const T* b) {
   int64_t step = part.n / rows_at_once;
