@@ -91,7 +91,8 @@ void print_text(const RunConfig& config, const Module& module, const Plan& plan,
               mib(plan.arena_bytes - sum - table.workspace_bytes));
   std::printf("arena          %10.2f MiB, allocated once before the first step\n",
               mib(plan.arena_bytes));
-  std::printf("planned        %10.2f MiB, with primitives, batches and saving\n\n", mib(planned));
+  std::printf("planned        %10.2f MiB, with programs, primitives, batches and saving\n\n",
+              mib(planned));
   std::printf("%-16s%8s%14s%14s\n", "program", "nodes", "GFLOP", "GB moved");
   for (const auto& [name, program] : module.programs) {
     ProgramCost cost = cost_of_program(program);

@@ -11,8 +11,9 @@
 
 namespace anneal {
 
-// What a run takes beyond its baseline: the arena; what the library's primitives keep, and the
-// packed operands of one product on every thread; batches; what saving needs.
+// What a run takes beyond its baseline: the arena; the programs themselves; what the library's
+// primitives keep, and the packed operands of one product on every thread; batches; what saving
+// needs.
 int64_t planned_bytes(const RunConfig& config, const Module& module, const Plan& plan,
                       CpuTarget& target);
 
