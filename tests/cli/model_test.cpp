@@ -74,11 +74,17 @@ TEST_F(ModelCommands, EvalReadsSequencesOfTheContextThatIsAskedFor) {
     ASSERT_EQ(result.code, 0) << result.err;
     EXPECT_EQ(nlohmann::json::parse(result.out)["tokens"], tokens) << context;
   }
-  for (const char* context : {"9", "-1"}) {
+  auto refused = [&](const char* context, const char* where) {
     auto result = eval(context);
     EXPECT_EQ(result.code, 2) << context;
-    EXPECT_NE(result.err.find("[--context]"), std::string::npos) << result.err;
-  }
+    EXPECT_NE(result.err.find(where), std::string::npos) << result.err;
+  };
+  refused("9", "[--context]");
+  refused("-1", "[--context]");
+  // All there is, where that is less than the model reads: five bytes and the end of the text.
+  write_text(file, "12345");
+  EXPECT_EQ(nlohmann::json::parse(eval("0").out)["context"], 5);
+  refused("6", "[--data] holds 6 tokens");
 }
 
 TEST_F(ModelCommands, WhatCannotBeDoneIsRefused) {

@@ -8,6 +8,7 @@
 #include "anneal/device/cpu/parallel.hpp"
 #include "anneal/train/generation_bench.hpp"
 #include "anneal/train/loaded_model.hpp"
+#include "anneal/train/memory_plan.hpp"
 
 namespace anneal {
 namespace {
@@ -30,6 +31,8 @@ std::unique_ptr<LoadedModel> model_of(const GenerateArguments& a) {
   auto model = std::make_unique<LoadedModel>();
   RunConfig config = load_config(a.model, {}, DataRule::optional).config;
   if (config.model.vocab_size == 0) config.model.vocab_size = vocabulary_of(config);
+  check_fits(config.model);
+  limit_context(config.model, a.options.prompt + a.options.tokens);
   config.train.precision = a.precision;
   config.train.micro_batch = config.train.batch = 1;
   model->engine = std::make_unique<Engine>(
@@ -40,10 +43,14 @@ std::unique_ptr<LoadedModel> model_of(const GenerateArguments& a) {
 
 ExitCode bench_generate(const GenerateArguments& a) {
   const auto& o = a.options;
-  if (o.prompt < 1 || o.tokens < 2 || o.repeats < 1)
-    throw UsageError(
-        str("[bench generate] expected --prompt and --repeats from 1 and --tokens from 2, got ",
-            o.prompt, ", ", o.repeats, " and ", o.tokens));
+  static constexpr int64_t most = int64_t{1} << 30;
+  auto check = [](const char* option, int64_t least, int64_t value) {
+    if (value < least || value > most)
+      throw UsageError(str("[", option, "] expected ", least, " to ", most, ", got ", value));
+  };
+  check("--prompt", 1, o.prompt);
+  check("--tokens", 2, o.tokens);
+  check("--repeats", 1, o.repeats);
   check_precision_option(a.precision);
   set_threads(a.threads);
   auto model = model_of(a);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -82,6 +83,13 @@ ExitCode run_task(const EvalArguments& a) {
   return ExitCode::ok;
 }
 
+// The sequences of a measurement that says nothing of them: as long as the model reads, within what
+// a machine has memory for and the data has tokens for.
+int64_t usual_context(const ModelDirectory& directory, const TokenDataset& data) {
+  constexpr int64_t enough = 2048;
+  return std::max<int64_t>(1, std::min({directory.config.context, enough, data.tokens() - 1}));
+}
+
 ExitCode run(const EvalArguments& a) {
   if (a.data.empty() == a.task.empty())
     throw UsageError("expected either --data, files to measure on, or --task, questions");
@@ -94,6 +102,9 @@ ExitCode run(const EvalArguments& a) {
   set_threads(a.threads);
   if (!a.task.empty()) return run_task(a);
   ModelDirectory directory = open_model_directory(a.model);
+  if (a.context > directory.config.context)
+    throw UsageError(str("[--context] the model reads at most ", directory.config.context,
+                         " tokens, got ", a.context));
   DataConfig config;
   config.train = a.data;
   config.dtype = a.dtype;
@@ -109,11 +120,12 @@ ExitCode run(const EvalArguments& a) {
   // Whether there is enough for one sequence is for the reader to say, which names --data.
   options.requirements = {.vocab_size = directory.config.vocab_size};
   PreparedData data = prepare_data(config, options);
-  if (a.context > directory.config.context)
-    throw UsageError(str("[--context] the model reads at most ", directory.config.context,
-                         " tokens, got ", a.context));
-  int64_t context = a.context > 0 ? a.context : directory.config.context;
+  int64_t context = a.context > 0 ? a.context : usual_context(directory, data.train);
   int64_t samples = data.train.samples(context);
+  if (samples < 1)
+    throw UsageError(str("[--data] holds ", data.train.tokens(), " tokens, sequences of ", context,
+                         " need at least ", context + 1,
+                         " (give more text, or a smaller --context)"));
   EvaluationReader reader(data.train, context, a.batch, (samples + a.batch - 1) / a.batch,
                           "--data");
   auto model =
@@ -128,7 +140,8 @@ ExitCode run(const EvalArguments& a) {
     nlohmann::ordered_json json = {{"loss", result.loss},
                                    {"perplexity", result.perplexity()},
                                    {"accuracy", result.accuracy},
-                                   {"tokens", result.targets}};
+                                   {"tokens", result.targets},
+                                   {"context", context}};
     json["bits_per_byte"] = bytes > 0 ? nlohmann::ordered_json(bits_per_byte) : nullptr;
     json["bytes"] = bytes;
     std::cout << json.dump(2) << '\n';
@@ -137,7 +150,8 @@ ExitCode run(const EvalArguments& a) {
   std::printf("loss           %.6f\nperplexity     %.4f\naccuracy       %.4f\n", result.loss,
               result.perplexity(), result.accuracy);
   if (bytes > 0) std::printf("bits per byte  %.4f\n", bits_per_byte);
-  std::printf("tokens         %lld\n", static_cast<long long>(result.targets));
+  std::printf("tokens         %lld\ncontext        %lld\n", static_cast<long long>(result.targets),
+              static_cast<long long>(context));
   return ExitCode::ok;
 }
 
@@ -157,7 +171,8 @@ Command eval_command() {
             a.option("--limit", "N", e->limit, "With --task: the first N questions; 0: all");
             a.option("--batch", "N", e->batch, "With --data: sequences at a time");
             a.option("--context", "T", e->context,
-                     "With --data: tokens of each sequence; 0: all that the model reads");
+                     "With --data: tokens of each sequence; 0: as many as the model reads, at most "
+                     "2048");
             a.option("--dtype", "TYPE", e->dtype, "Of a bare .bin: uint16 or uint32");
             a.option("--threads", "N", e->threads, "Threads; 0: all cores");
             a.flag("--json", e->json, "Print JSON");

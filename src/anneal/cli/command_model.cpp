@@ -60,8 +60,8 @@ void export_directory(const std::string& model, fs::path out) {
   std::error_code error;
   if (fs::exists(out) && !(fs::is_directory(out) && fs::is_empty(out, error)))
     throw UsageError(str("[--out] ", out.string(), " is there already (name a new folder)"));
-  // Compiled for the least there is: only the weights are wanted.
-  auto loaded = load_model(open_model_directory(model), {.generate = true, .context = 1});
+  // Only the weights are wanted: compiled for a token.
+  auto loaded = load_model(open_model_directory(model), {.evaluate = true, .sequence = 1});
   const ModelDirectory& directory = loaded->directory;
   Session& session = loaded->engine->session();
   if (directory.adapter) merge_adapters(session, directory.config, directory.adapter->lora);

@@ -70,7 +70,8 @@ std::vector<Key> model_keys() {
       {.section = "model",
        .name = "context",
        .field = model<&M::context>,
-       .doc = "length of a training sequence, and the longest the model can read",
+       .doc = "length of a training sequence, and the longest the model can read; rotary models of "
+              "model.init go on reading what they could",
        .unit = "tokens",
        .range = between(1, most_tokens),
        .fixed_on_resume = true},

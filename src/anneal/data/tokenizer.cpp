@@ -48,10 +48,6 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, EncodeOptions opti
   return ids;
 }
 
-std::vector<int32_t> Tokenizer::encode_with_special(std::string_view text) const {
-  return encode(text, {.read_special = true});
-}
-
 Tokenizer::PlacedTokens Tokenizer::encode_placed(std::string_view text,
                                                  EncodeOptions options) const {
   PlacedTokens tokens;

@@ -55,9 +55,6 @@ class Tokenizer {
   // special tokens are ordinary text unless the options say otherwise. Bytes that are no valid
   // UTF-8 become the tokens of those bytes, or else the unknown token.
   std::vector<int32_t> encode(std::string_view text, EncodeOptions options = {}) const;
-  // The same, but the strings of special tokens become those tokens.
-  std::vector<int32_t> encode_with_special(std::string_view text) const;
-
   // The same, and for each id the bytes of `text` that it stands for: none for those of the
   // post-processor and for a space that the tokenizer puts in front. Around an unknown token, all
   // that stands there in the word. Throws Error if the tokenizer changes this text in other ways

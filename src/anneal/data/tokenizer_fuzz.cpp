@@ -55,7 +55,7 @@ void require(bool condition) {
 
 void check_round_trip(const Tokenizer& tokenizer, std::string_view text) {
   require(tokenizer.decode(tokenizer.encode(text)) == text);
-  require(tokenizer.decode(tokenizer.encode_with_special(text)) == text);
+  require(tokenizer.decode(tokenizer.encode(text, {.read_special = true})) == text);
   size_t cut = tokenizer.last_cut(text);
   std::vector<int32_t> ids = tokenizer.encode(text.substr(0, cut));
   for (int32_t id : tokenizer.encode(text.substr(cut))) ids.push_back(id);

@@ -93,7 +93,7 @@ TEST(TokenizerJson, AddedTokensBeyondTheModel) {
   Tokenizer tokenizer = Tokenizer::from_json(json.dump(), "test");
   EXPECT_EQ(tokenizer.vocab_size(), 303);
   EXPECT_EQ(tokenizer.token_bytes(301), "<|é x|>");
-  EXPECT_EQ(tokenizer.encode_with_special("<tool><|é x|>"), (Ids{300, 301}));
+  EXPECT_EQ(tokenizer.encode("<tool><|é x|>", {.read_special = true}), (Ids{300, 301}));
   // Not special: found by encode() too; those that are not normalized come first.
   EXPECT_EQ(tokenizer.encode("<tool><tool>s"), (Ids{300, 302}));
   EXPECT_FALSE(tokenizer.is_special(300));
@@ -284,7 +284,8 @@ TEST(TokenizerJson, Gpt2Ids) {
       {"a\u00a0b\u3000 c\u2028d", {64, 1849, 65, 5099, 222, 269, 447, 101, 67}},
       {"a<|endoftext|>b", {64, 50256, 65}},
   };
-  for (const auto& [text, ids] : golden) EXPECT_EQ(gpt2.encode_with_special(text), ids) << text;
+  for (const auto& [text, ids] : golden)
+    EXPECT_EQ(gpt2.encode(text, {.read_special = true}), ids) << text;
 }
 
 }  // namespace

@@ -74,7 +74,7 @@ TEST(Tokenizer, BytesAreTheirOwnIds) {
   EXPECT_EQ(bytes.end_of_text(), 256);
   EXPECT_EQ(bytes.encode(std::string_view("a\0\xff ", 4)), (Ids{'a', 0, 255, ' '}));
   EXPECT_EQ(bytes.token_bytes(200), "\xc8");
-  EXPECT_EQ(bytes.encode_with_special("x<|endoftext|>y"), (Ids{'x', 256, 'y'}));
+  EXPECT_EQ(bytes.encode("x<|endoftext|>y", {.read_special = true}), (Ids{'x', 256, 'y'}));
   EXPECT_EQ(bytes.encode("<|endoftext|>").size(), 13u);
 }
 
@@ -95,7 +95,7 @@ TEST(Tokenizer, RoundTripOfEveryByteString) {
           text += kProse.substr(r[1] % kProse.size(), r[2] % 9);
       }
       ASSERT_EQ(tokenizer.decode(tokenizer.encode(text)), text) << seed;
-      ASSERT_EQ(tokenizer.decode(tokenizer.encode_with_special(text)), text) << seed;
+      ASSERT_EQ(tokenizer.decode(tokenizer.encode(text, {.read_special = true})), text) << seed;
     }
   }
 }
@@ -128,7 +128,7 @@ TEST(Tokenizer, LongWordsAreNotQuadratic) {
 TEST(Tokenizer, SpecialTokens) {
   Tokenizer tokenizer = small();
   std::string text = "the<|endoftext|><|endoftext|> the<|endoftex";
-  Ids plain = tokenizer.encode(text), special = tokenizer.encode_with_special(text);
+  Ids plain = tokenizer.encode(text), special = tokenizer.encode(text, {.read_special = true});
   EXPECT_EQ(std::count(plain.begin(), plain.end(), 319), 0);
   EXPECT_EQ(std::count(special.begin(), special.end(), 319), 2);
   EXPECT_EQ(tokenizer.decode(special), text);

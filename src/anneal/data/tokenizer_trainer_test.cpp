@@ -181,13 +181,13 @@ TEST(BpeTrainer, SpecialTokensStaySpecial) {
     Tokenizer tokenizer = trainer.train();
     EXPECT_EQ(tokenizer.vocab_size(), 264);
     int32_t first = 264 - static_cast<int32_t>(special.size());
-    EXPECT_EQ(tokenizer.encode_with_special("hello"), (std::vector<int32_t>{first}));
+    EXPECT_EQ(tokenizer.encode("hello", {.read_special = true}), (std::vector<int32_t>{first}));
     EXPECT_EQ(tokenizer.end_of_text(), first + 1);
     for (int32_t id : tokenizer.encode("hello<eos>日 本")) EXPECT_FALSE(tokenizer.is_special(id));
     Tokenizer again = Tokenizer::from_json(tokenizer.to_json(), "test");
     EXPECT_EQ(again.to_json(), tokenizer.to_json());
-    EXPECT_EQ(again.encode_with_special("hello<eos>日 本 x"),
-              tokenizer.encode_with_special("hello<eos>日 本 x"));
+    EXPECT_EQ(again.encode("hello<eos>日 本 x", {.read_special = true}),
+              tokenizer.encode("hello<eos>日 本 x", {.read_special = true}));
   }
 }
 

@@ -5,19 +5,29 @@
 
 #include "anneal/base/rng.hpp"
 #include "anneal/device/cpu/median.hpp"
+#include "anneal/ops/attention_cached/attention_cached.hpp"
 #include "anneal/train/generator.hpp"
 
 namespace anneal {
 namespace {
 
-double cache_bytes_at(const Module& module, const ModelConfig& config, double length) {
+// Bytes of caches that a token reads with `length` tokens before it: of keys and values what it
+// sees, of states all.
+double cache_bytes_at(const Module& module, const Program& program, int64_t length) {
   double bytes = 0;
-  for (const Persistent& p : module.persistents) {
-    if (p.kind != PersistentKind::cache) continue;
-    // Keys and values grow with the text: [heads, context, columns]. States do not.
-    bool grows = p.type.shape.rank() == 3 && p.type.shape[1] == config.context;
-    bytes += static_cast<double>(p.type.bytes()) *
-             (grows ? length / static_cast<double>(config.context) : 1);
+  for (NodeId n : program.order) {
+    const Node& node = program.node(n);
+    for (Value v : node.inputs) {
+      if (!v || program.info(v).persistent < 0) continue;
+      const Persistent& p = module.persistent(program.info(v).persistent);
+      if (p.kind != PersistentKind::cache) continue;
+      double share = 1;
+      if (node.op == &attention_cached_op()) {
+        int64_t seen = std::min(length, node.attrs.as<AttentionAttrs>().reach() + 1);
+        share = static_cast<double>(seen) / static_cast<double>(p.type.shape[1]);
+      }
+      bytes += share * static_cast<double>(p.type.bytes());
+    }
   }
   return bytes;
 }
@@ -60,9 +70,9 @@ GenerationMeasurement measure_generation(Engine& engine, const GenerationBenchOp
   const Module& module = engine.session().module();
   GenerationMeasurement m{
       .prompt = options.prompt, .tokens = options.tokens, .repeats = options.repeats};
-  m.weight_bytes = weight_bytes_read(module, module.programs.at("generate.1"));
-  double middle = static_cast<double>(options.prompt) + static_cast<double>(options.tokens) / 2;
-  m.cache_bytes = cache_bytes_at(module, config, middle);
+  const Program& token = module.programs.at("generate.1");
+  m.weight_bytes = weight_bytes_read(module, token);
+  m.cache_bytes = cache_bytes_at(module, token, options.prompt + options.tokens / 2);
 
   Generator generator(engine.session(), config);
   auto prompt = random_tokens(options.prompt, config.vocab_size);

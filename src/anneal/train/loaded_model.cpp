@@ -9,13 +9,16 @@ void check_precision_option(const std::string& precision) {
     throw UsageError(str("[--precision] expected fp32, bf16 or fp16, got \"", precision, "\""));
 }
 
+void limit_context(ModelConfig& config, int64_t tokens) {
+  if (config.traits().rotary) config.context = std::min(config.context, tokens);
+}
+
 std::unique_ptr<LoadedModel> load_model(ModelDirectory directory, const LoadModelOptions& options) {
   auto model = std::make_unique<LoadedModel>();
   model->directory = std::move(directory);
   RunConfig config;
   config.model = model->directory.config;
-  if (options.context > 0 && config.model.traits().rotary)
-    config.model.context = std::min(config.model.context, options.context);
+  if (options.context > 0) limit_context(config.model, options.context);
   if (model->directory.adapter) config.lora = model->directory.adapter->lora;
   config.train.precision = options.precision;
   config.train.micro_batch = config.train.batch = options.micro_batch;

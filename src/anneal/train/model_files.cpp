@@ -167,7 +167,7 @@ ModelDirectory open_model_directory(const std::filesystem::path& path) {
   auto reader_of = [&](const char* name) -> const CheckpointReader& {
     return own.has(name) ? own : base;
   };
-  // A folder of adapters may say how long the sequences were that they were trained on.
+  // Adapters change nothing of what the model is, whatever config.json lies beside them.
   const CheckpointReader& model = base;
   std::string where = (model.dir() / "config.json").string();
   std::string config = model.text("config.json");

@@ -10,8 +10,9 @@
 namespace anneal {
 namespace {
 
-// Of B stored [k][n], a task reads whole rows, whose sums stay in the first-level cache; to have
-// enough tasks the inner indices are cut into slices, whose sums are added in their order.
+// Of B stored [k][n], a task reads whole rows unless their sums would fall out of the first-level
+// cache; to have enough tasks the inner indices are cut into slices, whose sums are added in their
+// order.
 constexpr int64_t columns_along_n = 8192;
 constexpr int64_t least_slices = 8, least_slice = 16, slice_elements = 1 << 19;
 constexpr int64_t added_columns = 2048;  // by one task

@@ -72,8 +72,13 @@ TEST_P(GemvKernel, MatchesTheDefinition) {
 // Several parts of columns and slices of inner indices, the last ones short.
 TEST(Gemv, PartsAndSlicesAddUp) {
   int before = thread_count();
-  for (bool trans : {false, true}) {
-    MatmulSpec s{.m = 1, .n = 2500, .k = 333, .trans_b = trans, .bias = true};
+  struct Case {
+    bool trans;
+    int64_t n, k;
+  };
+  // The third has more than the least slices.
+  for (auto [trans, n, k] : {Case{true, 2500, 333}, {false, 2500, 333}, {false, 8192 + 77, 601}}) {
+    MatmulSpec s{.m = 1, .n = n, .k = k, .trans_b = trans, .bias = true};
     auto x = random_floats(s.k, 1), b = random_floats(s.k * s.n, 2), bias = random_floats(s.n, 3);
     Gemv gemv(s);
     std::vector<float> workspace(static_cast<size_t>(gemv.workspace_bytes() / 4 + 1), NAN), one;
@@ -85,12 +90,12 @@ TEST(Gemv, PartsAndSlicesAddUp) {
       if (one.empty()) one = y;
       ASSERT_EQ(y, one) << threads << " threads";
     }
-    for (int64_t n = 0; n < s.n; ++n) {
-      double sum = static_cast<double>(bias[static_cast<size_t>(n)]);
-      for (int64_t k = 0; k < s.k; ++k)
-        sum += static_cast<double>(x[static_cast<size_t>(k)]) *
-               static_cast<double>(b[static_cast<size_t>(trans ? n * s.k + k : k * s.n + n)]);
-      ASSERT_NEAR(one[static_cast<size_t>(n)], sum, static_cast<double>(s.k * s.k) * 0x1p-25) << n;
+    for (int64_t j = 0; j < n; ++j) {
+      double sum = static_cast<double>(bias[static_cast<size_t>(j)]);
+      for (int64_t i = 0; i < k; ++i)
+        sum += static_cast<double>(x[static_cast<size_t>(i)]) *
+               static_cast<double>(b[static_cast<size_t>(trans ? j * k + i : i * n + j)]);
+      ASSERT_NEAR(one[static_cast<size_t>(j)], sum, static_cast<double>(k * k) * 0x1p-25) << j;
     }
   }
   set_threads(before);
