@@ -39,6 +39,10 @@ TEST(Pattern, RegularExpressions) {
   EXPECT_EQ(marked(Pattern::regex(R"((?i:'s))"), "it'S 's"), "it['S] ['s]");
   EXPECT_EQ(marked(Pattern::regex(R"([^\r\n\p{L}\p{N}]?+\p{L}+)"), "1-ab"), "1[-ab]");
   EXPECT_EQ(marked(Pattern::regex("^a|b$"), "a\na b\nb"), "[a]\n[a] [b]\n[b]");
+  // Oniguruma's two ideas of a word.
+  EXPECT_EQ(marked(Pattern::regex(R"(\w+)"), "a½²x-"), "[a½²x]-");
+  EXPECT_EQ(marked(Pattern::regex(R"([\w]+)"), "a½²x-"), "[a]½²[x]-");
+  EXPECT_EQ(marked(Pattern::regex(R"(\W+)"), "a½ -x"), "a½[ -]x");
   // An empty match counts, but not right after another match.
   EXPECT_EQ(marked(Pattern::regex("b*"), "abé"), "[]a[b]é[]");
 }

@@ -24,6 +24,10 @@ constexpr char kWord[] = ANNEAL_LETTERS DIGITS
     "\\x{13440}\\x{13447}-\\x{13455}\\x{1611E}-\\x{1612F}\\x{1E08F}\\x{1E4EC}-\\x{1E4EF}"
     "\\x{1E5EE}-\\x{1E5EF}";
 
+// Outside of classes Oniguruma looks up characters below 256 in a table of its own, which counts
+// these as parts of words too: ² ³ ¹ ¼ ½ ¾.
+constexpr char kWordBelow256[] = "\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}";
+
 class Translator {
  public:
   explicit Translator(std::string_view in) : in_(in) {}
@@ -81,9 +85,9 @@ class Translator {
     refuse("a group that is none of (…) (?:…) (?=…) (?!…) (?<=…) (?<!…) (?>…) (?i:…)");
   }
 
-  void set(const char* members, bool negated) {
+  void set(std::string_view members, bool negated) {
     if (in_class_ && negated) refuse("a negated class inside a class");
-    out_ += in_class_ ? str(members) : str(negated ? "[^" : "[", members, "]");
+    out_ += in_class_ ? std::string(members) : str(negated ? "[^" : "[", members, "]");
   }
 
   void escape() {
@@ -100,9 +104,8 @@ class Translator {
       case 'D':
         return set(DIGITS, true);
       case 'w':
-        return set(kWord, false);
       case 'W':
-        return set(kWord, true);
+        return set(in_class_ ? kWord : str(kWord, kWordBelow256), c == 'W');
       default:
         break;
     }
