@@ -47,9 +47,21 @@ class Crash : public testing::Test {
     }
   }
 
-  // Runs `body` in a child, which `kill_after` nanoseconds end if they are not negative. Returns
+  static void sleep_ns(int64_t ns) {
+    timespec time{ns / 1'000'000'000, ns % 1'000'000'000};
+    ::nanosleep(&time, nullptr);
+  }
+
+  // Until the child has done this many saves more, however slow the machine is.
+  void wait_for_saves(int64_t count) {
+    int64_t target = progress_->acknowledged + count;
+    for (int polls = 0; progress_->acknowledged < target && polls < 60'000; ++polls)
+      sleep_ns(1'000'000);
+  }
+
+  // Runs `body` in a child, which is killed when `until_kill` returns, if there is one. Returns
   // whether the child came to its own end.
-  bool run_child(const std::function<void()>& body, int64_t kill_after = -1) {
+  bool run_child(const std::function<void()>& body, const std::function<void()>& until_kill = {}) {
     pid_t child = ::fork();
     if (child == 0) {
       int status = 1;
@@ -62,9 +74,8 @@ class Crash : public testing::Test {
       ::_exit(status);
     }
     EXPECT_GT(child, 0);
-    if (kill_after >= 0) {
-      timespec time{kill_after / 1'000'000'000, kill_after % 1'000'000'000};
-      ::nanosleep(&time, nullptr);
+    if (until_kill) {
+      until_kill();
       ::kill(child, SIGKILL);
     }
     int status = 0;
@@ -145,7 +156,10 @@ TEST_F(Crash, AtRandomMoments) {
           arm(faults);
           save_many(1'000'000, 2, step_of);
         },
-        static_cast<int64_t>(random() % 20'000'000));
+        [&] {
+          wait_for_saves(round % 2);
+          sleep_ns(static_cast<int64_t>(random() % 20'000'000));
+        });
     killed += !finished;
     check_survivor(step_of);
     if (HasFailure()) FAIL() << "round " << round;
