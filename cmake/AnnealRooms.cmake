@@ -52,6 +52,10 @@ if(ANNEAL_SANITIZE MATCHES "address")
   set(ANNEAL_PLAIN_KERNELS anneal_ops)
 endif()
 list(APPEND ANNEAL_KERNEL_FLAGS -fno-math-errno -fno-trapping-math -ffp-contract=fast -fopenmp-simd)
+# Its numbers must not depend on whether a CPU fuses multiplications and additions.
+set_source_files_properties(
+  ${CMAKE_SOURCE_DIR}/src/anneal/device/cpu/random_normal.kernel.cpp PROPERTIES COMPILE_OPTIONS
+                                                                                -ffp-contract=off)
 
 function(anneal_room room)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})

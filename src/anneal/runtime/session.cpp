@@ -1,56 +1,64 @@
+#include <algorithm>
 #include <cstring>
 
 #include "anneal/base/rng.hpp"
+#include "anneal/device/cpu/isa.hpp"
 #include "anneal/device/cpu/matmul.hpp"
 #include "anneal/device/cpu/parallel.hpp"
+#include "anneal/device/cpu/random_normal_kernel.hpp"
 #include "anneal/runtime/executable.hpp"
 
 namespace anneal {
 namespace {
 
-void set(const TensorRef& tensor, int64_t i, float value) {
-  switch (tensor.type.dtype) {
-    case DType::bf16:
-      tensor.as<bf16>()[static_cast<size_t>(i)] = bf16(value);
-      break;
-    case DType::f16:
-      tensor.as<f16>()[static_cast<size_t>(i)] = f16(value);
-      break;
-    default:
-      tensor.as<float>()[static_cast<size_t>(i)] = value;
+// Elements [first, first + n) of a parameter whose random stream is `key`; `first` is even.
+void draw(const Init& init, uint64_t key, int64_t first, int64_t n, float* to) {
+  if (init.kind == Init::Kind::normal) {
+    pick(portable::random_normal, avx2::random_normal, avx512::random_normal)(key, first, n,
+                                                                              init.scale, to);
+  } else if (init.kind == Init::Kind::uniform) {
+    for (int64_t i = 0; i < n; ++i) {
+      auto words = philox(key, static_cast<uint64_t>(first + i) / 2, 0);
+      double x = uniform_float(words[static_cast<size_t>(i % 2)]);
+      to[i] = static_cast<float>((2 * x - 1) * init.scale);
+    }
+  } else {
+    std::fill_n(to, n, 1.0f);
   }
+}
+
+template <class T>
+void store(const TensorRef& tensor, int64_t first, int64_t n, const float* values) {
+  std::transform(values, values + n, tensor.as<T>().data() + first, [](float x) { return T(x); });
 }
 
 void fill(const Persistent& p, const TensorRef& tensor, uint64_t seed) {
   if (p.init.kind == Init::Kind::zeros) {
-    std::memset(tensor.data, 0, static_cast<size_t>(tensor.type.bytes()));
+    parallel_ranges(tensor.type.bytes(), 1 << 20, [&](int64_t begin, int64_t end) {
+      std::memset(tensor.data + begin, 0, static_cast<size_t>(end - begin));
+    });
     return;
   }
   uint64_t key = hash64(p.name, seed);
-  double scale = p.init.scale;
-  int64_t n = tensor.type.shape.elements();
-  parallel_ranges((n + 1) / 2, 1 << 14, [&](int64_t begin, int64_t end) {
-    for (int64_t pair = begin; pair < end; ++pair) {
-      double values[2] = {1, 1};
-      auto words = philox(key, static_cast<uint64_t>(pair), 0);
-      if (p.init.kind == Init::Kind::normal) {
-        auto drawn = normal_pair(words);
-        values[0] = drawn[0] * scale;
-        values[1] = drawn[1] * scale;
-      }
-      if (p.init.kind == Init::Kind::uniform)
-        for (size_t k = 0; k < 2; ++k)
-          values[k] = (2 * static_cast<double>(uniform_float(words[k])) - 1) * scale;
-      for (int64_t k = 0; k < 2 && 2 * pair + k < n; ++k)
-        set(tensor, 2 * pair + k, static_cast<float>(values[k]));
-    }
+  constexpr int64_t grain = 1 << 12;
+  parallel_ranges(tensor.type.shape.elements(), grain, [&](int64_t begin, int64_t end) {
+    float values[grain];
+    draw(p.init, key, begin, end - begin, values);
+    if (tensor.type.dtype == DType::bf16)
+      store<bf16>(tensor, begin, end - begin, values);
+    else if (tensor.type.dtype == DType::f16)
+      store<f16>(tensor, begin, end - begin, values);
+    else
+      store<float>(tensor, begin, end - begin, values);
   });
 }
 
 }  // namespace
 
 Session::Session(Module module, Plan plan, CpuTarget& target)
-    : module_(std::move(module)), plan_(std::move(plan)), arena_(plan_.arena_bytes) {
+    : module_(std::move(module)),
+      plan_(std::move(plan)),
+      arena_(plan_.arena_bytes, Arena::Pages::in_background) {
   int64_t tag = 0;
   for (const auto& [name, program] : module_.programs) {
     executables_[name] =

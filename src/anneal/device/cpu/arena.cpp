@@ -1,16 +1,54 @@
 #include "anneal/device/arena.hpp"
 
 #include <sys/mman.h>
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 
+#include "anneal/base/background_thread.hpp"
 #include "anneal/base/error.hpp"
 #include "anneal/base/memory_limit.hpp"
 #include "anneal/device/cpu/parallel.hpp"
 
 namespace anneal {
+namespace {
 
-Arena::Arena(int64_t bytes) : bytes_(bytes) {
+constexpr int64_t chunk = int64_t{4} << 20;
+
+// Has the system provide the pages of a range without a change to what they hold. False where it
+// cannot (Linux before 5.14).
+bool populate(std::byte* begin, int64_t bytes) {
+#ifdef MADV_POPULATE_WRITE
+  return ::madvise(begin, static_cast<size_t>(bytes), MADV_POPULATE_WRITE) == 0;
+#else
+  return begin == nullptr && bytes == 0;
+#endif
+}
+
+}  // namespace
+
+class Arena::Population {
+ public:
+  Population(std::byte* base, int64_t bytes)
+      : thread_(background_thread([this, base, bytes] {
+          for (int64_t i = 0; i < bytes && !stop_; i += chunk)
+            populate(base + i, std::min(chunk, bytes - i));
+        })) {}
+  ~Population() {
+    stop_ = true;
+    thread_.join();
+  }
+
+ private:
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+Arena::Arena() noexcept = default;
+Arena::Arena(Arena&& other) noexcept { swap(other); }
+
+Arena::Arena(int64_t bytes, Pages pages) : bytes_(bytes) {
   if (bytes == 0) return;
   // Touching more than there is would end the process without a word.
   if (int64_t limit = memory_limit(); limit > 0 && bytes > limit)
@@ -26,13 +64,17 @@ Arena::Arena(int64_t bytes) : bytes_(bytes) {
                     " (a smaller train.micro_batch or model.width needs less; see anneal plan)"));
   base_ = static_cast<std::byte*>(p);
   ::madvise(p, static_cast<size_t>(bytes), MADV_HUGEPAGE);
-  constexpr int64_t chunk = int64_t{4} << 20;
+  if (pages == Pages::in_background && populate(base_, std::min(chunk, bytes))) {
+    population_ = std::make_unique<Population>(base_, bytes);
+    return;
+  }
   parallel_ranges(bytes, chunk, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i += 4096) base_[i] = std::byte{0};
   });
 }
 
 Arena::~Arena() {
+  population_.reset();
   if (base_) ::munmap(base_, static_cast<size_t>(bytes_));
 }
 

@@ -60,7 +60,7 @@ double measure_product_flops(DType dtype) {
   });
   std::byte *b = memory.at(a_bytes), *c = memory.at(a_bytes + b_bytes);
   double seconds = fastest(
-      5, [&] { product.run(memory.at(0), b, nullptr, c, memory.at(a_bytes + b_bytes + c_bytes)); });
+      3, [&] { product.run(memory.at(0), b, nullptr, c, memory.at(a_bytes + b_bytes + c_bytes)); });
   return 2.0 * static_cast<double>(rows) * static_cast<double>(extent * extent) / seconds;
 }
 
