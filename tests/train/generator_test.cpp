@@ -142,6 +142,29 @@ TEST_P(GeneratorOf, ATokenReadsTheWeightsOnce) {
   EXPECT_NEAR(read, expected, 4.0 * 16 * static_cast<double>(config_.width));
 }
 
+// Keys and values are rounded when they come out of their product: storing them low loses nothing.
+// Running sums stay in FP32.
+TEST_P(GeneratorOf, KeysAndValuesAreStoredAsTheirProductGivesThem) {
+  for (const char* precision : {"fp32", "bf16", "fp16"}) {
+    PassOptions options;
+    options.precision = precision;
+    Session session = compile(
+        build_language_model(config_, {.train = false, .evaluate = false, .generate = true}),
+        options, target_);
+    DType stored = DType::f32;
+    if (std::string_view(precision) != "fp32")
+      stored = std::string_view(precision) == "bf16" ? DType::bf16 : DType::f16;
+    int caches = 0;
+    for (const Persistent& p : session.module().persistents) {
+      if (p.kind != PersistentKind::cache) continue;
+      bool rows = p.name.ends_with("key_cache") || p.name.ends_with("value_cache");
+      EXPECT_EQ(p.type.dtype, rows ? stored : DType::f32) << p.name << ' ' << precision;
+      ++caches;
+    }
+    EXPECT_GT(caches, 0);
+  }
+}
+
 constexpr SamplingOptions greedy = {.temperature = 0};
 
 TEST_P(GeneratorOf, GreedyTextIsTheArgmaxOfTheWholeForwardPass) {

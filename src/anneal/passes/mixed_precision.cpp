@@ -97,6 +97,44 @@ void store_frozen_low(Module& module, DType low) {
   }
 }
 
+// What a node reads beside caches is rounded already, and it accepts the caches that it reads low.
+bool reads_rounded(const Module& module, const Program& program, const Node& node) {
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    Value v = node.inputs[i];
+    if (!v || program.type(v).shape.rank() == 0 || !is_float(program.type(v).dtype)) continue;
+    int32_t p = program.info(v).persistent;
+    bool cache = p >= 0 && module.persistent(p).kind == PersistentKind::cache;
+    if (cache ? !(node.op->low_accept & bit(static_cast<int>(i))) : !is_low(program, v))
+      return false;
+  }
+  return true;
+}
+
+// A cache that takes in and gives low values only is stored low: nothing is lost, and generation
+// reads half.
+void store_caches_low(Module& module, DType low) {
+  std::vector<bool> keeps(module.persistents.size(), false);
+  for (const auto& [name, program] : module.programs)
+    for (NodeId n : program.order) {
+      const Node& node = program.node(n);
+      if (reads_rounded(module, program, node)) continue;
+      for (Value v : node.inputs)
+        if (v && program.info(v).persistent >= 0)
+          keeps[static_cast<size_t>(program.info(v).persistent)] = true;
+    }
+  auto becomes_low = [&](int32_t p) {
+    return p >= 0 && module.persistent(p).kind == PersistentKind::cache &&
+           !keeps[static_cast<size_t>(p)];
+  };
+  for (auto& [name, program] : module.programs)
+    for (int32_t v = 0; v < program.value_count(); ++v) {
+      auto& info = program.info(Value{v});
+      if (becomes_low(info.persistent) || becomes_low(info.stores)) info.type.dtype = low;
+    }
+  for (size_t p = 0; p < module.persistents.size(); ++p)
+    if (becomes_low(static_cast<int32_t>(p))) module.persistents[p].type.dtype = low;
+}
+
 // The copy of a parameter in low precision, created on first use.
 int32_t low_copy(Module& module, int32_t parameter, DType low) {
   if (int32_t copy = module.companion(parameter, PersistentKind::copy); copy >= 0) return copy;
@@ -171,6 +209,7 @@ void mixed_precision(Module& module, const PassContext& context) {
     assign_storage(program, low);
     insert_casts(module, program, low);
   }
+  store_caches_low(module, low);
   add_refresh(module);
 }
 

@@ -87,7 +87,7 @@ const OpDef& attention_cached_op() {
                            .reference = reference,
                            .cost = cost,
                            .no_gradient = all_bits,
-                           .low_accept = bit(0),
+                           .low_accept = bit(0) | bit(1) | bit(2),
                            .low_outputs = bit(0),
                            .must_alias = in_place};
   return op;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "anneal/base/rng.hpp"
+#include "anneal/device/arena.hpp"
 #include "anneal/ops/attention/cpu.hpp"
 #include "anneal/ops/attention_cached/cpu.hpp"
 #include "anneal/ops/testing/op_check.hpp"
@@ -64,6 +65,17 @@ TEST(AttentionCached, LongChunkAndLastRow) {
   check(case_of(1, 63, 64, attrs_of(2, 1, 80), DType::f32));
 }
 
+// One token against parts of 128 keys, and against longer ones.
+TEST(AttentionCached, OneTokenAfterMany) {
+  for (int64_t start : {127, 128, 300, 1000})
+    for (int64_t heads : {1, 2, 3, 4, 5, 9})
+      check(case_of(1, start, start + 5, attrs_of(heads, 1, 24), DType::f32));
+  check(case_of(1, 128 * 64 + 3, 128 * 64 + 9, attrs_of(2, 1, 8), DType::f32));
+  AttentionAttrs window = attrs_of(6, 2, 64);
+  window.window = 200;
+  check(case_of(1, 700, 1000, window, DType::f32));
+}
+
 TEST(AttentionCached, LowPrecisionCache) {
   for (int64_t positions : {1, 33})
     for (DType cache : low_dtypes) {
@@ -111,10 +123,11 @@ TEST(AttentionCached, AgreesWithAttention) {
     auto kernel = make_attention_cached_kernel(call);
     std::vector<float> k(static_cast<size_t>(cache.shape.elements())), v(k);
     std::vector<float> got(expected.size());
+    Arena workspace(kernel->workspace_bytes());
     for (int32_t start = 0; start < tokens; start += static_cast<int32_t>(chunk)) {
       const void* in[] = {qkv.data() + start * columns, k.data(), v.data(), &start};
       void* out[] = {got.data() + start * width, k.data(), v.data()};
-      kernel->run({in, out, nullptr});
+      kernel->run({in, out, workspace.at(0)});
     }
     for (size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], expected[i], 1e-6) << chunk;
   }

@@ -17,6 +17,7 @@ constexpr int64_t copied_rows = 16;  // a task
 std::unique_ptr<Kernel> make_attention_cached_kernel(const OpCall& call) {
   const auto& attrs = call.attrs.as<AttentionAttrs>();
   int64_t positions = call.input(0).shape[1], context = call.input(1).shape[1];
+  if (positions == 1) return make_decode_kernel(call);
   DType packed = call.input(0).dtype, cache = call.input(1).dtype, out = call.out[0].dtype;
   ForwardTiling tiling(attrs, positions);
   int64_t blocks = tiling.head_blocks();
