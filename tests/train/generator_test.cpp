@@ -43,6 +43,9 @@ void build_full(Module& module, const ModelConfig& c) {
   b.output("logits", matmul(b, x, head_weight(b, c), false, true));
 }
 
+// Of h.LAYER.attn.key_cache.
+int64_t layer_of(const std::string& name) { return std::stoll(name.substr(2)); }
+
 class GeneratorOf : public testing::TestWithParam<const char*> {
  protected:
   // Above 256, so that a long prompt goes through chunks of every length.
@@ -140,6 +143,23 @@ TEST_P(GeneratorOf, ATokenReadsTheWeightsOnce) {
   double read = weight_bytes_read(module, module.programs.at("generate.1"));
   // The copy of a row counts what it writes as well.
   EXPECT_NEAR(read, expected, 4.0 * 16 * static_cast<double>(config_.width));
+}
+
+// … and the keys and values of the tokens so far: of layers without a window all of them.
+TEST_P(GeneratorOf, ATokenReadsTheKeysAndValuesThatItSees) {
+  const Module& module = session_->module();
+  const Program& program = module.programs.at("generate.1");
+  auto bytes = [&](int64_t length) { return cache_bytes_read(module, program, length); };
+  double row = 2.0 * static_cast<double>(config_.kv_heads * config_.head_dim()) * 4;
+  double grows = 0;
+  for (const Persistent& p : module.persistents)
+    if (p.name.ends_with("key_cache") && config_.window_of(layer_of(p.name)) == 0) grows += row;
+  EXPECT_NEAR(bytes(250) - bytes(100), 150 * grows, 1e-6 * bytes(250));
+  double all = 0;
+  for (const Persistent& p : module.persistents)
+    if (p.kind == PersistentKind::cache) all += static_cast<double>(p.type.bytes());
+  EXPECT_GT(bytes(0), 0);
+  EXPECT_LE(bytes(context - 1), all);
 }
 
 // Keys and values are rounded when they come out of their product: storing them low loses nothing.

@@ -11,27 +11,6 @@
 namespace anneal {
 namespace {
 
-// Bytes of caches that a token reads with `length` tokens before it: of keys and values what it
-// sees, of states all.
-double cache_bytes_at(const Module& module, const Program& program, int64_t length) {
-  double bytes = 0;
-  for (NodeId n : program.order) {
-    const Node& node = program.node(n);
-    for (Value v : node.inputs) {
-      if (!v || program.info(v).persistent < 0) continue;
-      const Persistent& p = module.persistent(program.info(v).persistent);
-      if (p.kind != PersistentKind::cache) continue;
-      double share = 1;
-      if (node.op == &attention_cached_op()) {
-        int64_t seen = std::min(length, node.attrs.as<AttentionAttrs>().reach() + 1);
-        share = static_cast<double>(seen) / static_cast<double>(p.type.shape[1]);
-      }
-      bytes += share * static_cast<double>(p.type.bytes());
-    }
-  }
-  return bytes;
-}
-
 std::vector<int32_t> random_tokens(int64_t count, int64_t vocab_size) {
   std::vector<int32_t> tokens;
   for (int64_t i = 0; i < count; ++i) {
@@ -61,6 +40,25 @@ double weight_bytes_read(const Module& module, const Program& program) {
   return total;
 }
 
+double cache_bytes_read(const Module& module, const Program& program, int64_t length) {
+  double bytes = 0;
+  for (NodeId n : program.order) {
+    const Node& node = program.node(n);
+    for (Value v : node.inputs) {
+      if (!v || program.info(v).persistent < 0) continue;
+      const Persistent& p = module.persistent(program.info(v).persistent);
+      if (p.kind != PersistentKind::cache) continue;
+      double share = 1;
+      if (node.op == &attention_cached_op()) {
+        int64_t seen = std::min(length, node.attrs.as<AttentionAttrs>().reach()) + 1;
+        share = static_cast<double>(seen) / static_cast<double>(p.type.shape[1]);
+      }
+      bytes += share * static_cast<double>(p.type.bytes());
+    }
+  }
+  return bytes;
+}
+
 GenerationMeasurement measure_generation(Engine& engine, const GenerationBenchOptions& options) {
   const ModelConfig& config = engine.config().model;
   if (options.prompt + options.tokens > config.context)
@@ -72,7 +70,7 @@ GenerationMeasurement measure_generation(Engine& engine, const GenerationBenchOp
       .prompt = options.prompt, .tokens = options.tokens, .repeats = options.repeats};
   const Program& token = module.programs.at("generate.1");
   m.weight_bytes = weight_bytes_read(module, token);
-  m.cache_bytes = cache_bytes_at(module, token, options.prompt + options.tokens / 2);
+  m.cache_bytes = cache_bytes_read(module, token, options.prompt + options.tokens / 2);
 
   Generator generator(engine.session(), config);
   auto prompt = random_tokens(options.prompt, config.vocab_size);

@@ -32,6 +32,10 @@ struct GenerationMeasurement {
 // of a table the rows that are taken.
 double weight_bytes_read(const Module& module, const Program& program);
 
+// Bytes of caches that a token reads with `length` tokens before it: of keys and values what it
+// sees, its own included, of states all.
+double cache_bytes_read(const Module& module, const Program& program, int64_t length);
+
 // `engine` has the generation programs. Throws UsageError where the context has no room for prompt
 // and tokens.
 GenerationMeasurement measure_generation(Engine& engine, const GenerationBenchOptions& options);
