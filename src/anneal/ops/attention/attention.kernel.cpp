@@ -111,21 +111,28 @@ template <int M>
 [[gnu::always_inline]] inline void forward_rows(const AttentionForwardTile& t, int64_t r0) {
   Seen seen[M];
   for (int m = 0; m < M; ++m) {
-    int64_t query = t.q.group == 1 ? r0 + m : (r0 + m) / t.q.group;
+    int64_t query = t.group == 1 ? r0 + m : (r0 + m) / t.group;
     seen[m] = seen_by(t.reach, query, t.visible - 1 + query, t.keys);
   }
   int64_t keys = seen[M - 1].limit;
   if (keys <= 0 || seen[0].first >= keys) return;
   int64_t vectors = vectors_of(keys);
 
-  load_rows(t.q, r0, M, t.dim, t.scale, t.q_block, t.padded);
   for_panels(vectors, [&](int64_t v, auto n_vectors) {
     constexpr int N = n_vectors;
     vf acc[M][N] = {};
-    multiply(t.q_block, t.padded, 1, t.kt + v * width, t.ld, t.dim, acc);
+    multiply(t.q + r0 * t.padded, t.padded, 1, t.kt + v * width, t.ld, t.dim, acc);
     for (int m = 0; m < M; ++m)
       for (int n = 0; n < N; ++n) store(t.scores + m * t.ld + (v + n) * width, acc[m][n]);
   });
+  // Later rows see no earlier keys, and no fewer.
+  bool whole = seen[M - 1].first <= 0 && vectors * width <= seen[0].limit;
+  if (!whole)
+    for (int m = 0; m < M; ++m)
+      for (int64_t v = 0; v < vectors; ++v) {
+        float* s = t.scores + m * t.ld + v * width;
+        store(s, seen[m].pick(v * width, load(s), broadcast(-infinity)));
+      }
 
   // One lane a row.
   constexpr int row_vectors = (M + width - 1) / width;
@@ -134,12 +141,8 @@ template <int M>
   for (int m = 0; m < row_vectors * width; ++m) old_largest[m] = new_largest[m] = 0;
   for (int m = 0; m < M; ++m) {
     const float* s = t.scores + m * t.ld;
-    vf most = broadcast(-infinity);
-    for (int64_t v = 0; v < vectors; ++v) {
-      vf x = load(s + v * width);
-      if (!seen[m].all(v * width)) x = seen[m].pick(v * width, x, broadcast(-infinity));
-      most = max(most, x);
-    }
+    vf most = load(s);
+    for (int64_t v = 1; v < vectors; ++v) most = max(most, load(s + v * width));
     old_largest[m] = t.largest[r0 + m];
     new_largest[m] = largest(most);
   }
@@ -150,21 +153,25 @@ template <int M>
     // A row that has seen no key yet has the largest −∞, and sums of 0 whatever their factor.
     store(shrink + v * width, exp_or_zero(before_tile - max(broadcast(-finite), now)));
   }
+  // What a row does not see is −∞, and so may be its largest score. A row's exponentials follow
+  // each other too closely to overlap: those of all rows are taken together.
+  vf totals[M] = {};
+  for (int64_t v = 0; v < vectors; ++v)
+    for (int m = 0; m < M; ++m) {
+      vf top = broadcast(new_largest[m] > -finite ? new_largest[m] : -finite);
+      float* s = t.scores + m * t.ld + v * width;
+      vf p = exp_or_zero(load(s) - top);
+      store(s, p);
+      totals[m] += p;
+    }
   for (int m = 0; m < M; ++m) {
     float* s = t.scores + m * t.ld;
-    vf total{}, top = broadcast(new_largest[m]);
-    for (int64_t v = 0; v < vectors; ++v) {
-      vf p = exp_or_zero(load(s + v * width) - top);
-      if (!seen[m].all(v * width)) p = seen[m].pick(v * width, p, vf{});
-      store(s + v * width, p);
-      total += p;
-    }
     if (t.dropout.threshold > 0)
-      for_drop_factors(t.dropout, t.q.group, r0 + m, vectors, [&](int64_t v, vf factor) {
+      for_drop_factors(t.dropout, t.group, r0 + m, vectors, [&](int64_t v, vf factor) {
         store(s + v * width, load(s + v * width) * factor);
       });
     t.largest[r0 + m] = new_largest[m];
-    t.sum[r0 + m] = t.sum[r0 + m] * shrink[m] + hsum(total);
+    t.sum[r0 + m] = t.sum[r0 + m] * shrink[m] + hsum(totals[m]);
   }
 
   float* out = t.sum_v + r0 * t.padded;

@@ -8,7 +8,7 @@ namespace anneal {
 std::unique_ptr<Kernel> make_attention_kernel(const OpCall& call) {
   const auto& attrs = call.attrs.as<AttentionAttrs>();
   int64_t batch = call.input(0).shape[0], positions = call.input(0).shape[1];
-  ForwardTiling tiling(attrs, positions);
+  ForwardTiling tiling(attrs, batch, positions);
   int64_t blocks = batch * tiling.head_blocks();
   TaskScratch scratch(blocks * tiling.tiles(), tiling.scratch_floats());
   DType in = call.input(0).dtype, out = call.out[0].dtype;

@@ -67,7 +67,7 @@ AttentionGradKernel::AttentionGradKernel(const OpCall& call)
       out_(call.input(2).dtype),
       dqkv_(call.out[0].dtype),
       documents_(call.has(5)) {
-  tile_ = padded_ > 64 && padded_ <= 128 ? 16 : 32;
+  tile_ = padded_ <= 64 ? 64 : 32;
   tiles_ = (positions_ + tile_ - 1) / tile_;
   int64_t scratch = 7 * tile_ * padded_ + (attrs_.dropout > 0 ? 2 : 1) * tile_ * tile_;
   delta_floats_ = round_up(batch_ * attrs_.heads * positions_, 16);

@@ -11,20 +11,23 @@ namespace anneal {
 namespace {
 
 constexpr int64_t block_rows = 6;  // what the kernel works on at a time
-constexpr int64_t max_rows = 128;
+// Of a task. Every task of a head loads the keys anew: as many rows as leave enough tasks.
+constexpr int64_t few_rows = 128, many_rows = 256, enough_tasks = 32;
 
-// Parts of the scratch that do not grow with the rows.
-int64_t fixed_floats(int64_t padded, int64_t keys) {
-  return 2 * keys * padded + block_rows * (padded + keys);
-}
+// Parts of the scratch that do not grow with the rows, and what a row takes: queries and sums of
+// values, and two numbers.
+int64_t fixed_floats(int64_t padded, int64_t keys) { return 2 * keys * padded + block_rows * keys; }
+int64_t row_floats(int64_t padded) { return 2 * padded + 2; }
 
 }  // namespace
 
-ForwardTiling::ForwardTiling(const AttentionAttrs& a, int64_t query_positions)
+ForwardTiling::ForwardTiling(const AttentionAttrs& a, int64_t batch, int64_t query_positions)
     : attrs(a), positions(query_positions), padded(round_up(a.head_dim, 16)) {
   keys = padded <= 64 ? 48 : padded <= 128 ? 32 : 16;
   int64_t left = TaskScratch::stack_floats - fixed_floats(padded, keys) - 32;
-  int64_t rows = std::clamp<int64_t>(left / (padded + 2), 4 * block_rows, max_rows);
+  bool many = batch * attrs.heads * positions >= enough_tasks * many_rows;
+  int64_t rows =
+      std::clamp<int64_t>(left / row_floats(padded), 4 * block_rows, many ? many_rows : few_rows);
   heads = std::min(attrs.group(), rows);
   while (attrs.group() % heads) --heads;
   tile_positions = std::min(positions, rows / heads);
@@ -32,7 +35,7 @@ ForwardTiling::ForwardTiling(const AttentionAttrs& a, int64_t query_positions)
 
 int64_t ForwardTiling::scratch_floats() const {
   int64_t rows = tile_positions * heads;
-  return fixed_floats(padded, keys) + rows * padded + 2 * round_up(rows, 16);
+  return fixed_floats(padded, keys) + 2 * rows * padded + 2 * round_up(rows, 16);
 }
 
 AttentionDropout dropout_of(const AttentionAttrs& attrs, int64_t positions, int64_t sample) {
@@ -62,15 +65,17 @@ void attend(const ForwardTiling& tiling, const ForwardHeads& heads, int64_t tile
   float* kt = take(dim * tiling.keys);
   float* v = take(tiling.keys * padded);
   int64_t rows = count * tiling.heads;
-  AttentionForwardTile t{.q = from_position(heads.q),
+  float* q = take(rows * padded);
+  kernels.load_rows(from_position(heads.q), 0, rows, dim, static_cast<float>(tiling.attrs.scale), q,
+                    padded);
+  AttentionForwardTile t{.q = q,
                          .rows = rows,
-                         .scale = static_cast<float>(tiling.attrs.scale),
+                         .group = tiling.heads,
                          .dim = dim,
                          .padded = padded,
                          .ld = tiling.keys,
                          .kt = kt,
                          .v = v,
-                         .q_block = take(block_rows * padded),
                          .scores = take(block_rows * tiling.keys),
                          .sum_v = take(rows * padded),
                          .largest = take(rows),

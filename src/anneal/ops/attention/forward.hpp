@@ -28,7 +28,7 @@ inline void prefetch_rows(const AttentionRows& rows, int64_t first, int64_t n, i
 // How the forward pass is cut: a task is a block of query heads that share a key head, at some
 // consecutive positions. Everything follows from shapes.
 struct ForwardTiling {
-  ForwardTiling(const AttentionAttrs& attrs, int64_t positions);
+  ForwardTiling(const AttentionAttrs& attrs, int64_t batch, int64_t positions);
 
   AttentionAttrs attrs;
   int64_t positions;       // of queries in a sequence

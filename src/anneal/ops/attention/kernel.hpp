@@ -51,18 +51,17 @@ struct AttentionReach {
 // run over whole vectors: `padded` is head_dim rounded up, `ld` the keys of a full tile. What is in
 // the padding does not matter but is initialised.
 struct AttentionForwardTile {
-  AttentionRows q;
+  const float* q = nullptr;  // [rows][padded], times the scale
   int64_t rows = 0;
-  float scale = 1;
+  int64_t group = 1;  // rows of a position: the heads that share the keys
   int64_t dim = 0;
   int64_t padded = 0;
   int64_t keys = 0;
   int64_t ld = 0;
-  int64_t visible = 0;        // row r sees keys before visible + r / q.group of the tile …
+  int64_t visible = 0;        // row r sees keys before visible + r / group of the tile …
   AttentionReach reach;       // … from the first that is in its reach
   const float* kt = nullptr;  // [dim][ld], keys transposed
   const float* v = nullptr;   // [keys][padded]
-  float* q_block = nullptr;   // scratch [6][padded]
   float* scores = nullptr;    // scratch [6][ld]
   AttentionDropout dropout;
   // The running state of each row, with the largest score so far: Σ exp(score − largest)·v, the

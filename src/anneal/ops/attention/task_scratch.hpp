@@ -15,7 +15,7 @@ class TaskScratch {
   TaskScratch() = default;
   TaskScratch(int64_t tasks, int64_t floats) : tasks_(tasks), floats_((floats + 15) / 16 * 16) {}
 
-  static constexpr int64_t stack_floats = 16 * 1024;
+  static constexpr int64_t stack_floats = 40 * 1024;
 
   int64_t workspace_bytes() const { return on_stack() ? 0 : slots() * floats_ * 4; }
 

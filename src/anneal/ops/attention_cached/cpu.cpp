@@ -19,7 +19,7 @@ std::unique_ptr<Kernel> make_attention_cached_kernel(const OpCall& call) {
   int64_t positions = call.input(0).shape[1], context = call.input(1).shape[1];
   if (positions == 1) return make_decode_kernel(call);
   DType packed = call.input(0).dtype, cache = call.input(1).dtype, out = call.out[0].dtype;
-  ForwardTiling tiling(attrs, positions);
+  ForwardTiling tiling(attrs, 1, positions);
   int64_t blocks = tiling.head_blocks();
   int64_t chunks = (positions + copied_rows - 1) / copied_rows;
   // A task of the first phase is some new rows of one key or value head.
