@@ -22,9 +22,9 @@ double sum_in_order(const T* x, int64_t n) {
          ((chain[1] + chain[5]) + (chain[3] + chain[7]));
 }
 
-constexpr int64_t sum_block = 1 << 16;    // elements a partial sum of a full reduction
-constexpr int64_t column_block = 64;      // columns a task
-constexpr int64_t rows_per_slice = 4096;  // rows summed in FP32 before slices are added
+constexpr int64_t sum_block = 1 << 16;   // elements a partial sum of a full reduction
+constexpr int64_t column_block = 1024;   // columns a task
+constexpr int64_t rows_per_slice = 256;  // a task; slices are added in order
 
 template <class T>
 std::unique_ptr<Kernel> scalar_sum(int64_t n, bool accumulate) {
