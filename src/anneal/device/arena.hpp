@@ -7,8 +7,8 @@
 
 namespace anneal {
 
-// One block of zeroed memory for a whole run, every page of which is had from the system at the
-// start, so that a run that starts has all it needs. Huge pages are asked for.
+// One block of zeroed memory for a whole run, every page of which is had from the system when the
+// constructor or wait() returns: from then on a run has all it needs. Huge pages are asked for.
 class Arena {
  public:
   enum class Pages {
@@ -26,6 +26,9 @@ class Arena {
     swap(other);
     return *this;
   }
+
+  // Returns when every page is there. Throws Error where the system does not give one.
+  void wait();
 
   std::byte* at(int64_t offset) const { return base_ + offset; }
   int64_t bytes() const { return bytes_; }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <unordered_map>
 
 #include "anneal/ir/builder.hpp"
@@ -111,17 +112,27 @@ bool reads_rounded(const Module& module, const Program& program, const Node& nod
 }
 
 // A cache that takes in and gives low values only is stored low: nothing is lost, and generation
-// reads half.
+// reads half. What it becomes must be an output of a node that reads it, and nothing else.
 void store_caches_low(Module& module, DType low) {
   std::vector<bool> keeps(module.persistents.size(), false);
-  for (const auto& [name, program] : module.programs)
+  for (const auto& [name, program] : module.programs) {
+    auto readers = program.readers();
     for (NodeId n : program.order) {
       const Node& node = program.node(n);
-      if (reads_rounded(module, program, node)) continue;
+      std::vector<int32_t> read;
       for (Value v : node.inputs)
-        if (v && program.info(v).persistent >= 0)
-          keeps[static_cast<size_t>(program.info(v).persistent)] = true;
+        if (v && program.info(v).persistent >= 0) read.push_back(program.info(v).persistent);
+      if (!reads_rounded(module, program, node))
+        for (int32_t p : read) keeps[static_cast<size_t>(p)] = true;
+      for (Value out : node.outputs) {
+        int32_t p = program.info(out).stores;
+        if (p < 0) continue;
+        bool updates = std::find(read.begin(), read.end(), p) != read.end();
+        if (!updates || !readers[static_cast<size_t>(out.id)].empty())
+          keeps[static_cast<size_t>(p)] = true;
+      }
     }
+  }
   auto becomes_low = [&](int32_t p) {
     return p >= 0 && module.persistent(p).kind == PersistentKind::cache &&
            !keeps[static_cast<size_t>(p)];

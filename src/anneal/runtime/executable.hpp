@@ -77,6 +77,10 @@ class Session {
  public:
   Session(Module module, Plan plan, CpuTarget& target);
 
+  // The arena's pages are had in the background; returns when all are there, and throws Error where
+  // the system does not give them.
+  void wait_for_memory() { arena_.wait(); }
+
   Executable& program(const std::string& name);
   bool has_program(const std::string& name) const { return executables_.count(name) > 0; }
   // The node that a tag of a ThreadTrace stands for.

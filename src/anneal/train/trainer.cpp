@@ -278,6 +278,8 @@ class Trainer {
   }
 
   void after_step() {
+    // What evaluation, samples and saving need later must not be missed then.
+    engine_->session().wait_for_memory();
     if (saving_ && writer_->finished()) finish_save();
     auto due = [&](int64_t every) {
       return every > 0 && (state_.step % every == 0 || state_.step == config_.train.steps);

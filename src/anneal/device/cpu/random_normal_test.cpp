@@ -1,6 +1,7 @@
 #include "anneal/device/cpu/random_normal_kernel.hpp"
 
 #include <gtest/gtest.h>
+#include <algorithm>
 #include <cmath>
 #include <vector>
 

@@ -4,7 +4,7 @@
 
 #include "anneal/device/cpu/simd.hpp"
 
-// Philox in vector lanes, for kernels that drop elements at random.
+// Philox in vector lanes, and what dropout makes of it.
 
 namespace anneal::ANNEAL_ISA {
 namespace {

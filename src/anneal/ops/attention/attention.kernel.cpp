@@ -153,12 +153,14 @@ template <int M>
     // A row that has seen no key yet has the largest −∞, and sums of 0 whatever their factor.
     store(shrink + v * width, exp_or_zero(before_tile - max(broadcast(-finite), now)));
   }
-  // What a row does not see is −∞, and so may be its largest score. A row's exponentials follow
-  // each other too closely to overlap: those of all rows are taken together.
+  // What a row does not see is −∞. A row that has seen nothing yet adds nothing; one that sees
+  // nothing but scores of −∞ becomes NaN. A row's exponentials follow each other too closely to
+  // overlap: those of all rows are taken together.
   vf totals[M] = {};
   for (int64_t v = 0; v < vectors; ++v)
     for (int m = 0; m < M; ++m) {
-      vf top = broadcast(new_largest[m] > -finite ? new_largest[m] : -finite);
+      bool nothing = old_largest[m] == -infinity && seen[m].first >= seen[m].limit;
+      vf top = broadcast(nothing ? 0.0f : new_largest[m]);
       float* s = t.scores + m * t.ld + v * width;
       vf p = exp_or_zero(load(s) - top);
       store(s, p);

@@ -83,6 +83,9 @@ TEST(AttentionCached, LowPrecisionCache) {
       testing::check_kernel(c);
       testing::check_kernel(c, cache);
     }
+  for (int64_t dim : {6, 24})
+    for (DType cache : low_dtypes)
+      testing::check_kernel(case_of(1, 300, 310, attrs_of(4, 2, dim), cache));
 }
 
 TEST(AttentionCached, Window) {
@@ -93,6 +96,13 @@ TEST(AttentionCached, Window) {
       check(case_of(positions, 65, 140, attrs, DType::f32));
       check(case_of(positions, 50, 64, attrs, DType::f32));
     }
+}
+
+TEST(AttentionCached, ATokenBeyondTheCache) {
+  AttentionAttrs attrs = attrs_of(2, 2, 16);
+  check(case_of(1, 64, 64, attrs, DType::f32));
+  attrs.window = 1;  // itself only, which has no place
+  check(case_of(1, 64, 64, attrs, DType::f32));
 }
 
 TEST(AttentionCached, ChunkThatOverrunsTheCache) {

@@ -14,7 +14,7 @@ constexpr int64_t least_keys = 128;  // of a part
 constexpr int64_t most_parts = 64;
 
 // One position. The keys are cut into parts, so that few key heads keep all threads busy; how
-// follows from the position alone.
+// follows from the position and the window alone.
 class DecodeKernel final : public Kernel {
  public:
   explicit DecodeKernel(const OpCall& call)

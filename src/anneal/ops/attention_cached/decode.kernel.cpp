@@ -47,7 +47,8 @@ template <int Heads, class T>
 // sum_v[h] = sum_v[h]·shrink[h] + Σ scores[h][key]·v_key.
 template <int Heads, class T>
 [[gnu::always_inline]] inline void add_values(const DecodeTile& t, const T* v, const T* next_k,
-                                              int64_t keys, const float (&scores)[Heads][block],
+                                              int64_t next_keys, int64_t keys,
+                                              const float (&scores)[Heads][block],
                                               const float (&shrink)[Heads], float* sum_v) {
   auto panel = [&](int64_t c, auto count, auto lanes) {
     constexpr int N = count;
@@ -57,7 +58,7 @@ template <int Heads, class T>
         acc[h][n] = load(sum_v + h * t.padded + c + n * width) * shrink[h];
     const T* row = v + c;
     for (int64_t key = 0; key < keys; ++key, row += t.dim) {
-      if (c == 0) prefetch_row(next_k + key * t.dim, t.dim);
+      if (c == 0 && key < next_keys) prefetch_row(next_k + key * t.dim, t.dim);
       for (int n = 0; n < N; ++n) {
         vf value = load(row + n * width, lanes);
         for (int h = 0; h < Heads; ++h)
@@ -107,7 +108,8 @@ template <int Heads, class T>
       top[h] = now;
       sum[h] = sum[h] * shrink[h] + hsum(total);
     }
-    add_values<Heads>(t, v, k + block * t.dim, keys, scores, shrink, sum_v);
+    int64_t left = t.keys - key - keys, next_keys = left < block ? left : block;
+    add_values<Heads>(t, v, k + keys * t.dim, next_keys, keys, scores, shrink, sum_v);
   }
   for (int h = 0; h < Heads; ++h) {
     t.largest[first + h] = top[h];
@@ -146,7 +148,8 @@ void join(const DecodeParts& j) {
     for (int64_t c = 0; c < j.padded; c += width)
       store(j.out + c, fma(load(from + c), factor, load(j.out + c)));
   }
-  vf inverse = broadcast(1.0f / sum);
+  // A position beyond the cache may see no key at all.
+  vf inverse = broadcast(sum == 0 ? 0 : 1.0f / sum);
   for (int64_t c = 0; c < j.padded; c += width) store(j.out + c, load(j.out + c) * inverse);
 }
 

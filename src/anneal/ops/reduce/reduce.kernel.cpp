@@ -19,6 +19,7 @@ void sum_rows(const void* rows_of_x, int64_t rows, int64_t stride, int64_t n, bo
     accumulate = true;
   };
   auto* x = static_cast<const T*>(rows_of_x);
+  if (rows == 0) add(x, Count<0>{});
   int64_t row = 0;
   for (; row + 4 <= rows; row += 4) add(x + row * stride, Count<4>{});
   for (; row < rows; ++row) add(x + row * stride, Count<1>{});
