@@ -84,28 +84,20 @@ using vf_half = float __attribute__((vector_size(2 * width)));
   sin = (vd)((vq)(odd ? c : s) ^ negative_sin);
 }
 
-template <int First, int... I>
-[[gnu::always_inline]] inline vd interleave(vd a, vd b, std::integer_sequence<int, I...>) {
-  return __builtin_shufflevector(a, b, (First + I / 2 + (I % 2 ? counters : 0))...);
-}
-
 // `width` numbers from the counters pair, pair + 1, …
 [[gnu::always_inline]] inline void draw(uint64_t key, uint64_t pair, double scale, float* to) {
   PhiloxLanes words;
   words.start(pair, 0);
-  auto k0 = static_cast<uint32_t>(key), k1 = static_cast<uint32_t>(key >> 32);
-  for (int round = 0; round < 10; ++round) {
-    words.round(k0, k1);
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
-  }
+  philox_rounds(key, words);
   vd cos, sin, radius = sqrt(-2.0 * log(1.0 - uniform(words.c0, words.c1)));
   cos_sin_of_turns(uniform(words.c2, words.c3), cos, sin);
   cos = radius * cos * scale;
   sin = radius * sin * scale;
   constexpr std::make_integer_sequence<int, counters> lanes{};
-  vf_half first = __builtin_convertvector(interleave<0>(cos, sin, lanes), vf_half);
-  vf_half second = __builtin_convertvector(interleave<counters / 2>(cos, sin, lanes), vf_half);
+  vd low = (vd)interleave<0>((vq)cos, (vq)sin, lanes);
+  vd high = (vd)interleave<counters / 2>((vq)cos, (vq)sin, lanes);
+  vf_half first = __builtin_convertvector(low, vf_half);
+  vf_half second = __builtin_convertvector(high, vf_half);
   __builtin_memcpy(to, &first, sizeof first);
   __builtin_memcpy(to + counters, &second, sizeof second);
 }

@@ -63,7 +63,18 @@ struct PhiloxLanes {
   }
 };
 
-constexpr int mask_vectors = 4;  // two counters' lanes in flight hide the latency of their products
+// All ten rounds of several sets of lanes side by side, which hides the latency of their products.
+template <class... Lanes>
+[[gnu::always_inline]] inline void philox_rounds(uint64_t key, Lanes&... lanes) {
+  auto k0 = static_cast<uint32_t>(key), k1 = static_cast<uint32_t>(key >> 32);
+  for (int round = 0; round < 10; ++round) {
+    (lanes.round(k0, k1), ...);
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+}
+
+constexpr int mask_vectors = 4;
 
 // What elements e … e + mask_vectors·width − 1 of a stream are multiplied by when each is dropped
 // with probability threshold·2^-24: 0 or `scale`. e is a multiple of 4; element e is dropped iff
@@ -75,13 +86,7 @@ constexpr int mask_vectors = 4;  // two counters' lanes in flight hide the laten
   auto counter = static_cast<uint64_t>(e / 4);
   a.start(counter, sample);
   b.start(counter + counters, sample);
-  auto k0 = static_cast<uint32_t>(key), k1 = static_cast<uint32_t>(key >> 32);
-  for (int round = 0; round < 10; ++round) {
-    a.round(k0, k1);
-    b.round(k0, k1);
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
-  }
+  philox_rounds(key, a, b);
   vu words[mask_vectors];
   a.words(words[0], words[1]);
   b.words(words[2], words[3]);
