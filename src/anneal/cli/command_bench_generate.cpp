@@ -69,7 +69,7 @@ ExitCode bench_generate(const GenerateArguments& a) {
                                    {"cache_bytes", m.cache_bytes},
                                    {"bytes_per_second", m.bytes_per_second()},
                                    {"read_bytes_per_second", m.read_bytes},
-                                   {"bandwidth_fraction", m.bandwidth_fraction()}};
+                                   {"bandwidth_fraction", m.bandwidth_fraction}};
     std::cout << json.dump(2) << '\n';
     return ExitCode::ok;
   }
@@ -83,7 +83,7 @@ ExitCode bench_generate(const GenerateArguments& a) {
   std::printf("a token     %10.1f MiB of weights, %.1f of keys and values\n",
               m.weight_bytes / 0x1p20, m.cache_bytes / 0x1p20);
   std::printf("bandwidth   %10.1f GB/s, %.0f %% of the %.1f that reading memory makes\n",
-              m.bytes_per_second() * 1e-9, m.bandwidth_fraction() * 100, m.read_bytes * 1e-9);
+              m.bytes_per_second() * 1e-9, m.bandwidth_fraction * 100, m.read_bytes * 1e-9);
   return ExitCode::ok;
 }
 

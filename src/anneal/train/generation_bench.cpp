@@ -76,19 +76,26 @@ GenerationMeasurement measure_generation(Engine& engine, const GenerationBenchOp
   auto prompt = random_tokens(options.prompt, config.vocab_size);
   SamplingOptions likeliest;
   likeliest.temperature = 0;
-  std::vector<double> prompt_seconds, token_seconds, read_bytes;
+  std::vector<double> prompt_seconds, token_seconds, read_bytes, fractions;
+  double read_before = 0;
   for (int64_t i = 0; i <= options.repeats; ++i) {
     generator.reset();
     auto result = generate(generator, prompt, options.tokens, likeliest, config.vocab_size, {},
                            [](int32_t) { return true; });
-    if (i == 0) continue;  // the first one touches what later ones find in place
-    prompt_seconds.push_back(result.prompt_seconds);
-    token_seconds.push_back(result.generation_seconds / static_cast<double>(options.tokens - 1));
-    read_bytes.push_back(measure_rates().read_bytes);
+    double read_after = measure_read_bytes();
+    if (i > 0) {  // the first one touches what later ones find in place
+      double seconds = result.generation_seconds / static_cast<double>(options.tokens - 1);
+      prompt_seconds.push_back(result.prompt_seconds);
+      token_seconds.push_back(seconds);
+      read_bytes.push_back((read_before + read_after) / 2);
+      fractions.push_back((m.weight_bytes + m.cache_bytes) / seconds / read_bytes.back());
+    }
+    read_before = read_after;
   }
   m.prompt_seconds = median(prompt_seconds);
   m.token_seconds = median(token_seconds);
   m.read_bytes = median(read_bytes);
+  m.bandwidth_fraction = median(fractions);
   return m;
 }
 

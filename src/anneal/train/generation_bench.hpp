@@ -19,13 +19,13 @@ struct GenerationMeasurement {
   double token_seconds = 0;  // of one token after the first: its program and its choice
   double weight_bytes = 0;   // of the weights that a token reads
   double cache_bytes = 0;    // of keys, values and states, in the middle of the text
-  double read_bytes = 0;     // a second, of a sum over memory, between the repeats
+  double read_bytes = 0;     // a second, of a sum over memory, just before and after a text
+  // Of that, the share that a text's tokens read. A model that stays in the caches may pass 1.
+  double bandwidth_fraction = 0;
 
   double prompt_tokens_per_second() const { return static_cast<double>(prompt) / prompt_seconds; }
   double tokens_per_second() const { return 1 / token_seconds; }
   double bytes_per_second() const { return (weight_bytes + cache_bytes) / token_seconds; }
-  // Of the memory's bandwidth. A model that stays in the caches may pass 1.
-  double bandwidth_fraction() const { return bytes_per_second() / read_bytes; }
 };
 
 // Bytes of the parameters, or of their copies, that a program reads in one run: each matrix once,

@@ -24,6 +24,7 @@ double fastest(int runs, const F& f) {
   return best;
 }
 
+// Three arrays that follow one another.
 struct Arrays {
   explicit Arrays(int64_t floats)
       : n(floats),
@@ -35,6 +36,39 @@ struct Arrays {
   Arena memory;
   float *a, *b, *c;
 };
+
+constexpr int64_t grain = int64_t{1} << 14;
+
+// Floats of an array far beyond the caches: what a thread touches of three is many times its share
+// of a last-level cache. Less where there is little memory.
+int64_t far_floats() {
+  int64_t floats = std::max(int64_t{1} << 25, thread_count() * (int64_t{1} << 22));
+  int64_t limit = memory_limit();
+  if (limit > 0) floats = std::min(floats, limit / 4 / (3 * 8));
+  return std::max(grain, floats / grain * grain);
+}
+
+const MemoryRateKernels& memory_rate_kernels() {
+  return *pick(&portable::memory_rates, &avx2::memory_rates, &avx512::memory_rates);
+}
+
+// Bytes a second of `kernel`(begin, count) over n elements.
+template <class F>
+double rate_of(double bytes, int64_t n, const F& kernel) {
+  return bytes / fastest(4, [&] {
+           parallel_ranges(n, grain,
+                           [&](int64_t begin, int64_t end) { kernel(begin, end - begin); });
+         });
+}
+
+// Reads all three arrays: one of them would stay in a large cache by a third and more.
+double read_rate(const Arrays& arrays) {
+  const auto& kernels = memory_rate_kernels();
+  std::vector<float> sums(static_cast<size_t>(3 * arrays.n / grain));
+  return rate_of(12.0 * static_cast<double>(arrays.n), 3 * arrays.n, [&](int64_t at, int64_t n) {
+    sums[static_cast<size_t>(at / grain)] = kernels.sum(arrays.a + at, n);
+  });
+}
 
 }  // namespace
 
@@ -64,33 +98,23 @@ double measure_product_flops(DType dtype) {
   return 2.0 * static_cast<double>(rows) * static_cast<double>(extent * extent) / seconds;
 }
 
+double measure_read_bytes() { return read_rate(Arrays(far_floats())); }
+
 MachineRates measure_rates() {
-  const auto& kernels = *pick(&portable::memory_rates, &avx2::memory_rates, &avx512::memory_rates);
-  // Three arrays of 64 MiB each, less where there is little memory.
-  int64_t limit = memory_limit();
-  const int64_t far = limit > 0 && limit < int64_t{1} << 31 ? int64_t{1} << 21 : int64_t{1} << 24;
+  const auto& kernels = memory_rate_kernels();
   constexpr int64_t near = int64_t{1} << 13;  // 32 KiB an array
-  constexpr int64_t grain = int64_t{1} << 14;
   MachineRates rates;
   rates.f32_flops = measure_product_flops(DType::f32);
   rates.bf16_flops = measure_product_flops(DType::bf16);
-  Arrays large(far);
-  auto rate_of = [&](double bytes, const auto& kernel) {
-    return bytes / fastest(4, [&] {
-             parallel_ranges(far, grain,
-                             [&](int64_t begin, int64_t end) { kernel(begin, end - begin); });
-           });
-  };
-  rates.triad_bytes = rate_of(12.0 * static_cast<double>(far), [&](int64_t at, int64_t n) {
+  Arrays large(far_floats());
+  double bytes = 12.0 * static_cast<double>(large.n);
+  rates.triad_bytes = rate_of(bytes, large.n, [&](int64_t at, int64_t n) {
     kernels.triad(large.a + at, large.b + at, large.c + at, n);
   });
-  rates.streaming_triad_bytes =
-      rate_of(12.0 * static_cast<double>(far), [&](int64_t at, int64_t n) {
-        kernels.streaming_triad(large.a + at, large.b + at, large.c + at, n);
-      });
-  rates.read_bytes = rate_of(4.0 * static_cast<double>(far), [&](int64_t at, int64_t n) {
-    large.c[at] = kernels.sum(large.a + at, n);
+  rates.streaming_triad_bytes = rate_of(bytes, large.n, [&](int64_t at, int64_t n) {
+    kernels.streaming_triad(large.a + at, large.b + at, large.c + at, n);
   });
+  rates.read_bytes = read_rate(large);
   constexpr int repeats = 1000;
   int threads = thread_count();
   Arrays small(near * threads);

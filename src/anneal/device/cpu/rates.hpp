@@ -28,5 +28,7 @@ MachineRates measure_rates();
 // Only the rate of matrix products of this dtype, 0 where there are no native ones: that of
 // CpuMatmul on operands large enough for every thread. Some tens of milliseconds.
 double measure_product_flops(DType dtype);
+// Only MachineRates::read_bytes.
+double measure_read_bytes();
 
 }  // namespace anneal
