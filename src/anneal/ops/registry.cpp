@@ -4,8 +4,6 @@
 #include "anneal/ops/attention/cpu.hpp"
 #include "anneal/ops/attention_cached/attention_cached.hpp"
 #include "anneal/ops/attention_cached/cpu.hpp"
-#include "anneal/ops/cast/cast.hpp"
-#include "anneal/ops/cast/cpu.hpp"
 #include "anneal/ops/collective/collective.hpp"
 #include "anneal/ops/collective/cpu.hpp"
 #include "anneal/ops/columns/columns.hpp"
@@ -84,7 +82,6 @@ const OpEntry table[] = {
     {head_loss_input_grad_op, make_head_loss_kernel},
     {sum_squares_op, make_sum_squares_kernel},
     {grad_norm_op, make_grad_norm_kernel},
-    {cast_op, make_cast_kernel},
     {constant_op, make_constant_kernel},
     {all_reduce_op, make_collective_kernel},
     {all_gather_op, make_collective_kernel},

@@ -1,5 +1,4 @@
 #include "anneal/ir/builder.hpp"
-#include "anneal/ops/cast/cast.hpp"
 #include "anneal/ops/elementwise/elementwise.hpp"
 #include "anneal/optim/optimizer.hpp"
 #include "anneal/passes/pass.hpp"

@@ -2,7 +2,7 @@
 #include <unordered_map>
 
 #include "anneal/ir/builder.hpp"
-#include "anneal/ops/cast/cast.hpp"
+#include "anneal/ops/elementwise/elementwise.hpp"
 #include "anneal/passes/pass.hpp"
 #include "anneal/passes/rewrite.hpp"
 

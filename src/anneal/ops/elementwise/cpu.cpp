@@ -114,18 +114,12 @@ ElementwiseKernel::ElementwiseKernel(const OpCall& call)
     int32_t result = tape.results[o];
     Output output{.dtype = call.out[o].dtype, .operand = operand(result), .written = false};
     // The last step may write straight to an f32 output.
-    if (result == last_result && output.dtype == DType::f32 && steps_.back().direct < 0) {
+    if (!steps_.empty() && result == last_result && output.dtype == DType::f32 &&
+        steps_.back().direct < 0) {
       steps_.back().direct = static_cast<int>(o);
       output.written = true;
     }
     outputs_.push_back(output);
-  }
-  // Another output that reads the same result needs it in the register.
-  if (!steps_.empty() && steps_.back().direct >= 0) {
-    if (std::count(tape.results.begin(), tape.results.end(), last_result) > 1) {
-      outputs_[static_cast<size_t>(steps_.back().direct)].written = false;
-      steps_.back().direct = -1;
-    }
   }
 }
 
@@ -165,7 +159,6 @@ void ElementwiseKernel::run_range(const KernelArgs& args, int64_t begin, int64_t
     if (const auto& input = inputs_[static_cast<size_t>(i)];
         input.form.form == Broadcast::Form::scalar)
       std::fill_n(registers[input.buffer], block, element(args, i, 0));
-  for (int r = 0; r < registers_; ++r) operand[n + r] = registers[r];
   for (int64_t e = begin; e < end;) {
     int64_t length = std::min({block, end - e, row_ - e % row_});
     int64_t next = std::min(block, end - e - length), part = 0;
@@ -194,7 +187,9 @@ void ElementwiseKernel::run_range(const KernelArgs& args, int64_t begin, int64_t
       else
         kernels_.run_fused(t.fused, operand[t.a], b, t.c >= 0 ? operand[t.c] : nullptr, t.k, t.l,
                            out, length);
+      operand[n + step.out] = out;
     }
+    if (steps_.empty() && next > 0) prefetch(args, e + length, next, 0);
     for (size_t o = 0; o < outputs_.size(); ++o) {
       const auto& output = outputs_[o];
       if (output.written) continue;

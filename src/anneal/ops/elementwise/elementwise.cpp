@@ -85,7 +85,8 @@ std::vector<Value> vjp(const VjpContext& c) {
                   .gradient(c.b, static_cast<int>(i), c.inputs.data(), c.outputs[0], c.grads[0],
                             code.constant);
     if (!g) continue;
-    result[i] = c.b.shape(g) == c.call.input(i).shape ? g : sum_to(c.b, g, c.call.input(i).shape);
+    if (c.b.shape(g) != c.call.input(i).shape) g = sum_to(c.b, g, c.call.input(i).shape);
+    result[i] = cast(c.b, g, c.call.input(i).dtype);
   }
   return result;
 }
@@ -159,6 +160,13 @@ Value apply(Builder& b, Ew function, Value x, float constant) {
   ElementwiseAttrs attrs{
       .inputs = 1, .code = {{.function = function, .a = 0, .constant = constant}}, .results = {1}};
   return b.emit1(elementwise_op(), {x}, Attrs::of(std::move(attrs)));
+}
+
+Value cast(Builder& b, Value x, DType to) {
+  if (b.type(x).dtype == to) return x;
+  Value result = apply(b, Ew::copy, x);
+  b.program().info(result).type.dtype = to;
+  return result;
 }
 
 Value apply(Builder& b, Ew function, Value x, Value y) {

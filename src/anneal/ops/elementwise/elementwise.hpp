@@ -70,6 +70,10 @@ int arity(Ew function);
 Value apply(Builder& b, Ew function, Value x, float constant = 0);
 Value apply(Builder& b, Ew function, Value x, Value y);
 
+// x in another dtype, x itself if it has that one: f32 to bf16 or f16 (to nearest even) and back
+// (exact). Its gradient is cast back to x's dtype.
+Value cast(Builder& b, Value x, DType to);
+
 inline Value add(Builder& b, Value x, Value y) { return apply(b, Ew::add, x, y); }
 inline Value sub(Builder& b, Value x, Value y) { return apply(b, Ew::sub, x, y); }
 inline Value mul(Builder& b, Value x, Value y) { return apply(b, Ew::mul, x, y); }

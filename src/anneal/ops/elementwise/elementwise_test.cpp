@@ -160,6 +160,83 @@ TEST(Elementwise, TapeFusesProductsIntoTheirOnlySum) {
   }
 }
 
+TEST(Elementwise, TapeCopiesOnlyInputsOfSeveralResults) {
+  // t0 = i0 + i1; t1 = copy t0; t2 = copy i0
+  ElementwiseAttrs attrs{
+      .inputs = 2,
+      .code = {{.function = Ew::add, .a = 0, .b = 1}, {.a = 2}, {.a = 0}},
+      .results = {2, 3, 4}};
+  Tape tape = make_tape(attrs);
+  ASSERT_EQ(tape.steps.size(), 2);
+  EXPECT_EQ(tape.results, (std::vector<int32_t>{2, 2, 3}));
+  attrs = {.inputs = 1, .code = {{.a = 0}}, .results = {1}};
+  tape = make_tape(attrs);
+  EXPECT_TRUE(tape.steps.empty());
+  EXPECT_EQ(tape.results, std::vector<int32_t>{0});
+}
+
+// Outputs take the places of inputs that other outputs copy.
+TEST(Elementwise, ResultsMaySwapPlacesWithInputs) {
+  constexpr int64_t n = 1000;
+  TensorType f32{DType::f32, {n}}, low{DType::bf16, {n}};
+  ElementwiseAttrs attrs{
+      .inputs = 2,
+      .code = {{.a = 0}, {.function = Ew::add, .a = 0, .b = 1}, {.a = 1}, {.a = 3}},
+      .results = {2, 3, 4, 5}};
+  auto kernel = make_cpu_kernel(elementwise_op(), {.attrs = Attrs::of(attrs),
+                                                   .in = {f32, f32},
+                                                   .out = {f32, f32, low, low}});
+  std::vector<float> a(n), b(n), sum(n);
+  std::vector<bf16> low_b(n), low_sum(n);
+  for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(i), b[i] = 0.125f;
+  const void* in[] = {a.data(), b.data()};
+  void* out[] = {b.data(), a.data(), low_b.data(), low_sum.data()};
+  kernel->run({in, out, nullptr});
+  for (size_t i = 0; i < a.size(); ++i) {
+    auto x = static_cast<float>(i);
+    ASSERT_EQ(b[i], x);
+    ASSERT_EQ(a[i], x + 0.125f);
+    ASSERT_EQ(static_cast<float>(low_b[i]), 0.125f);
+    ASSERT_EQ(low_sum[i].bits, bf16(x + 0.125f).bits);
+  }
+}
+
+template <class T>
+void expect_rounds(DType dtype) {
+  std::vector<float> x{1.0f,     1.00390625f, 1.01171875f, -3.4e38f, 1e-40f, -0.0f,
+                       NAN,      INFINITY,    0.1f,        -2.7f,    65504,  65519.996f,
+                       65280.5f, 65520,       -1e6f,       3e-8f,    6e-8f,  -5.9e-5f};
+  std::vector<T> y(x.size());
+  Shape shape{static_cast<int64_t>(x.size())};
+  auto kernel = make_cpu_kernel(elementwise_op(), {.attrs = single(Ew::copy),
+                                                   .in = {TensorType{DType::f32, shape}},
+                                                   .out = {TensorType{dtype, shape}}});
+  const void* in = x.data();
+  void* out = y.data();
+  kernel->run({&in, &out, nullptr});
+  for (size_t i = 0; i < x.size(); ++i) EXPECT_EQ(y[i].bits, T(x[i]).bits) << x[i];
+}
+
+TEST(Cast, RoundsToNearestEvenAndKeepsNan) {
+  expect_rounds<bf16>(DType::bf16);
+  expect_rounds<f16>(DType::f16);
+}
+
+TEST(Cast, GradientHasTheInputsDtype) {
+  Program program;
+  Builder b(program);
+  Value x = b.input("x", DType::bf16, {3});
+  Value y = cast(b, x, DType::f32);
+  EXPECT_EQ(b.type(y).dtype, DType::f32);
+  EXPECT_EQ(cast(b, y, DType::f32), y);
+  OpCall call = program.call(program.order.back());
+  Value dy = b.input("dy", DType::f32, {3});
+  std::vector<Value> inputs{x}, outputs{y}, grads{dy};
+  std::vector<bool> needed{true};
+  auto dx = elementwise_op().vjp({b, call, inputs, outputs, grads, needed});
+  EXPECT_EQ(b.type(dx[0]).dtype, DType::bf16);
+}
+
 TEST(Elementwise, NanIsNeverHidden) {
   for (Ew f : {Ew::relu, Ew::gelu, Ew::gelu_exact, Ew::silu, Ew::exp, Ew::tanh, Ew::sigmoid,
                Ew::sqrt, Ew::log, Ew::copy, Ew::square}) {

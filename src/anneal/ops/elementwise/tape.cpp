@@ -24,6 +24,10 @@ class TapeMaker {
     auto operand = [&](int32_t i) { return i < attrs_.inputs ? i : moved[index(i)]; };
     for (size_t i = 0; i < steps.size(); ++i) {
       if (absorbed_[i]) continue;
+      if (attrs_.code[i].function == Ew::copy && is_free(operand(attrs_.code[i].a))) {
+        moved[i] = operand(attrs_.code[i].a);
+        continue;
+      }
       TapeStep step = steps[i];
       for (int32_t* o : {&step.a, &step.b, &step.c})
         if (*o >= 0) *o = operand(*o);
@@ -36,6 +40,12 @@ class TapeMaker {
 
  private:
   size_t index(int32_t operand) const { return static_cast<size_t>(operand - attrs_.inputs); }
+
+  // Whether a copy of the operand is the operand: outputs are written one after another, and each
+  // may take the place of an input.
+  bool is_free(int32_t operand) const {
+    return operand >= attrs_.inputs || attrs_.results.size() == 1;
+  }
 
   // The instruction behind an operand, if it is this function and nobody else reads it.
   const EwInstruction* sole(int32_t operand, Ew function) const {

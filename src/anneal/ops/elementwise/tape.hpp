@@ -29,7 +29,7 @@ struct Tape {
 };
 
 // The instructions of a node in as few steps as there are: a product or a multiple that only one
-// sum reads becomes part of that sum.
+// sum reads becomes part of that sum, and a copy is what it copies. No result of several is an input.
 Tape make_tape(const ElementwiseAttrs& attrs);
 
 }  // namespace anneal

@@ -1,9 +1,0 @@
-#pragma once
-
-#include "anneal/ops/kernel.hpp"
-
-namespace anneal {
-
-std::unique_ptr<Kernel> make_cast_kernel(const OpCall& call);
-
-}  // namespace anneal
