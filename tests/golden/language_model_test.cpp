@@ -175,7 +175,7 @@ TEST_P(GoldenLanguageModel, LogitsThroughTheCaches) {
 // memory.
 TEST_P(GoldenLanguageModel, RecomputeGivesTheSameBits) {
   std::vector<std::vector<float>> parameters;
-  for (const char* recompute : {"none", "attention", "block"}) {
+  for (const char* recompute : {"none", "attention", "block", "cheap"}) {
     Golden g(GetParam());
     g.config.train.batch = 6;
     g.config.train.recompute = recompute;
@@ -189,8 +189,7 @@ TEST_P(GoldenLanguageModel, RecomputeGivesTheSameBits) {
     for (int32_t p : engine.session().module().parameters())
       for (float x : engine.session().persistent(p).as<float>()) all.push_back(x);
   }
-  EXPECT_EQ(parameters[0], parameters[1]);
-  EXPECT_EQ(parameters[0], parameters[2]);
+  for (size_t i = 1; i < parameters.size(); ++i) EXPECT_EQ(parameters[0], parameters[i]) << i;
 }
 
 TEST_P(GoldenLanguageModel, Bf16StaysClose) {

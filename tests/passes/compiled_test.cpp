@@ -90,6 +90,8 @@ std::vector<Setting> settings() {
     result.push_back({model.name + "_bf16", model, {.precision = "bf16"}});
     result.push_back({model.name + "_fp16", model, {.precision = "fp16"}});
     result.push_back(
+        {model.name + "_bf16_cheap", model, {.precision = "bf16", .recompute = "cheap"}});
+    result.push_back(
         {model.name + "_fp32_block_shards", model, {.recompute = "block", .shards = 2}});
     result.push_back(
         {model.name + "_bf16_attention", model, {.precision = "bf16", .recompute = "attention"}});

@@ -25,6 +25,7 @@ std::vector<Setting> settings() {
     with("bf16", {.precision = "bf16"});
     with("fp16", {.precision = "fp16"});
     with("block", {.recompute = "block"});
+    with("cheap", {.recompute = "cheap"});
     with("attention", {.precision = "bf16", .recompute = "attention", .shards = 2});
   }
   return result;

@@ -15,7 +15,7 @@ constexpr int64_t granule = 64;
 std::vector<PassOptions> all_options() {
   std::vector<PassOptions> result;
   for (const char* precision : {"fp32", "bf16"})
-    for (const char* recompute : {"none", "attention", "block"})
+    for (const char* recompute : {"none", "attention", "block", "cheap"})
       for (int64_t shards : {1, 2})
         result.push_back({.precision = precision, .recompute = recompute, .shards = shards});
   result.push_back({.precision = "bf16", .fuse = false});
@@ -186,7 +186,7 @@ TEST(PlanMemory, RecomputingSavesActivations) {
   config.layers = 8;
   config.context = 64;
   std::vector<int64_t> bytes;
-  for (const char* recompute : {"none", "attention", "block"}) {
+  for (const char* recompute : {"none", "attention", "block", "cheap"}) {
     CpuTarget target;
     Module module = build_language_model(config, {.micro_batch = 8, .evaluate = false});
     bytes.push_back(run_passes(module, {.recompute = recompute}, target)
@@ -197,6 +197,35 @@ TEST(PlanMemory, RecomputingSavesActivations) {
   EXPECT_LT(bytes[2], bytes[1]);
   // With blocks only the residual stream of each layer stays: a small part of what a block keeps.
   EXPECT_LT(static_cast<double>(bytes[2]), 0.5 * static_cast<double>(bytes[0]));
+  EXPECT_LT(bytes[3], bytes[1]);
+}
+
+// What is cheap to compute again takes no matrix product, and what it reads is not kept for it.
+TEST(PlanMemory, CheapRecomputationAddsNoProductAndKeepsNothing) {
+  for (const SampleModel& model : sample_models()) {
+    for (const char* precision : {"fp32", "bf16"}) {
+      SCOPED_TRACE(str(model.name, " ", precision));
+      CpuTarget target;
+      ModelConfig config = model.config;
+      config.layers = 4;
+      config.context = 64;
+      std::vector<int64_t> bytes;
+      for (const char* recompute : {"none", "cheap"}) {
+        Module module = build_language_model(config, {.micro_batch = 8, .evaluate = false});
+        Plan plan = run_passes(module, {.precision = precision, .recompute = recompute}, target);
+        bytes.push_back(plan.programs.at("step.next").transient_bytes);
+        const Program& program = module.programs.at("step.next");
+        int64_t again = 0;
+        for (NodeId n : program.order) {
+          if (program.node(n).phase != Phase::recompute) continue;
+          ++again;
+          EXPECT_TRUE(products_of(*program.node(n).op, program.call(n)).empty());
+        }
+        EXPECT_EQ(again > 0, recompute == std::string("cheap"));
+      }
+      EXPECT_LT(bytes[1], bytes[0]);
+    }
+  }
 }
 
 // Attention, forward and backward, in any plan: no value of two dimensions of the context's length,

@@ -163,7 +163,7 @@ std::vector<Key> training_keys() {
        .field = train<&T::recompute>,
        .doc = "what the backward pass computes again instead of keeping it in memory",
        .unit = "",
-       .choices = {"none", "attention", "block"}},
+       .choices = {"none", "attention", "block", "cheap"}},
       {.section = "train",
        .name = "fuse",
        .field = train<&T::fuse>,

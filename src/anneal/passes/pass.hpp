@@ -27,7 +27,7 @@ struct Adapter {
 // What the passes are asked to do; each looks at its own part and does nothing when that is off.
 struct PassOptions {
   std::string precision = "fp32";  // fp32 | bf16 | fp16
-  std::string recompute = "none";  // none | attention | block
+  std::string recompute = "none";  // none | cheap | attention | block
   OptimizerConfig optimizer;
   bool clip_value = false;          // the update clips each element of a gradient
   std::vector<Adapter> adapters{};  // with some, all other parameters are frozen

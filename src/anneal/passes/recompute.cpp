@@ -6,13 +6,18 @@
 #include "anneal/passes/rewrite.hpp"
 
 // Activation recomputation (Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016):
-// the forward nodes of a region are run again just before its first backward node, so that only
-// what enters the region is kept from the forward pass. A region is a block ("h.3") or the
-// attention part of one ("h.3.attn"). Random masks are functions of their key, hence the same the
-// second time.
+// forward nodes of a region are run again just before its first backward node, so that their
+// results need not be kept. A region is a block ("h.3") or the attention part of one ("h.3.attn").
+// Of a region either all is run again, so that only what enters it is kept, or only what takes no
+// matrix product and reads nothing but what is kept anyway. Random masks are functions of their
+// key, hence the same the second time.
 
 namespace anneal {
 namespace {
+
+using Flags = std::vector<bool>;  // of each value, or of each node
+
+bool flag(const Flags& flags, int32_t id) { return flags[static_cast<size_t>(id)]; }
 
 // "h.3" (or "h.3.attn") for scopes inside a region, else "".
 std::string region_of(const std::string& scope, bool attention_only) {
@@ -24,81 +29,146 @@ std::string region_of(const std::string& scope, bool attention_only) {
   return scope == region || scope.starts_with(region + ".") ? region : "";
 }
 
-void recompute_region(Program& program, const std::string& region, bool attention_only) {
-  std::vector<NodeId> forward;
-  NodeId trigger = -1;
-  for (NodeId n : program.order) {
-    const Node& node = program.node(n);
-    if (region_of(node.scope, attention_only) != region) continue;
-    if (node.phase == Phase::forward) forward.push_back(n);
-    if (node.phase == Phase::backward && trigger < 0) trigger = n;
-  }
-  if (trigger < 0) return;
+struct Region {
+  std::vector<NodeId> forward, backward;
+};
 
-  // Forward nodes whose outputs the region's backward needs, and what they need inside the region.
-  std::vector<bool> wanted(static_cast<size_t>(program.value_count()), false);
+// In the order of their first nodes.
+std::vector<Region> regions_of(const Program& program, bool attention_only) {
+  std::vector<Region> regions;
+  std::unordered_map<std::string, size_t> index;
   for (NodeId n : program.order) {
     const Node& node = program.node(n);
-    if (node.phase == Phase::forward || region_of(node.scope, attention_only) != region) continue;
-    for (Value v : node.inputs)
-      if (v) wanted[static_cast<size_t>(v.id)] = true;
+    std::string name = region_of(node.scope, attention_only);
+    if (name.empty()) continue;
+    auto [it, fresh] = index.emplace(name, regions.size());
+    if (fresh) regions.emplace_back();
+    Region& region = regions[it->second];
+    if (node.phase == Phase::forward) region.forward.push_back(n);
+    if (node.phase == Phase::backward) region.backward.push_back(n);
   }
-  std::vector<NodeId> again;
-  for (auto it = forward.rbegin(); it != forward.rend(); ++it) {
+  return regions;
+}
+
+Flags read_by(const Program& program, const std::vector<NodeId>& nodes) {
+  Flags read(static_cast<size_t>(program.value_count()), false);
+  for (NodeId n : nodes)
+    for (Value v : program.node(n).inputs)
+      if (v) read[static_cast<size_t>(v.id)] = true;
+  return read;
+}
+
+// The nodes of `from`, in order, whose outputs are wanted, by others or by one of them.
+std::vector<NodeId> needed(const Program& program, const std::vector<NodeId>& from, Flags wanted) {
+  std::vector<NodeId> result;
+  for (auto it = from.rbegin(); it != from.rend(); ++it) {
     const Node& node = program.node(*it);
-    bool any = std::any_of(node.outputs.begin(), node.outputs.end(),
-                           [&](Value v) { return wanted[static_cast<size_t>(v.id)]; });
-    if (!any) continue;
-    again.push_back(*it);
+    if (std::none_of(node.outputs.begin(), node.outputs.end(),
+                     [&](Value v) { return flag(wanted, v.id); }))
+      continue;
+    result.push_back(*it);
     for (Value v : node.inputs)
       if (v) wanted[static_cast<size_t>(v.id)] = true;
   }
-  std::reverse(again.begin(), again.end());
+  std::reverse(result.begin(), result.end());
+  return result;
+}
 
+// Of a region, the nodes that take no matrix product, read only what is kept anyway or comes from
+// another of them, and give something that only the region's backward would keep in memory.
+std::vector<NodeId> cheap_and_worth_it(const Program& program, const Region& region) {
+  std::vector<NodeId> others;
+  Flags inside(static_cast<size_t>(program.node_count()), false);
+  for (NodeId n : region.backward) inside[static_cast<size_t>(n)] = true;
+  for (NodeId n : program.order)
+    if (program.node(n).phase != Phase::forward && !flag(inside, n)) others.push_back(n);
+  const Flags wanted = read_by(program, region.backward);
+  const Flags wanted_by_others = read_by(program, others);
+
+  Flags can_run_again(static_cast<size_t>(program.node_count()), false);
+  auto at_hand = [&](Value v) {
+    NodeId producer = program.info(v).producer;
+    return producer < 0 || flag(wanted, v.id) || flag(wanted_by_others, v.id) ||
+           flag(can_run_again, producer);
+  };
+  Flags saved(static_cast<size_t>(program.value_count()), false);
+  std::vector<NodeId> cheap;
+  for (NodeId n : region.forward) {
+    const Node& node = program.node(n);
+    if (node.op->collective || !products_of(*node.op, program.call(n)).empty() ||
+        !std::all_of(node.inputs.begin(), node.inputs.end(),
+                     [&](Value v) { return !v || at_hand(v); }))
+      continue;
+    can_run_again[static_cast<size_t>(n)] = true;
+    cheap.push_back(n);
+    // Statistics alone, a number a row, are not worth another pass over their input.
+    int64_t all = 0, only_here = 0;
+    for (Value v : node.outputs) {
+      all += program.type(v).bytes();
+      if (flag(wanted, v.id) && !flag(wanted_by_others, v.id))
+        only_here += program.type(v).bytes();
+    }
+    for (Value v : node.outputs) saved[static_cast<size_t>(v.id)] = 2 * only_here >= all;
+  }
+  // What they read is kept where it is wanted anyway, else it is made again too.
+  std::vector<NodeId> result;
+  for (auto it = cheap.rbegin(); it != cheap.rend(); ++it) {
+    const Node& node = program.node(*it);
+    if (std::none_of(node.outputs.begin(), node.outputs.end(),
+                     [&](Value v) { return flag(saved, v.id); }))
+      continue;
+    result.push_back(*it);
+    for (Value v : node.inputs)
+      if (v && !flag(wanted, v.id) && !flag(wanted_by_others, v.id))
+        saved[static_cast<size_t>(v.id)] = true;
+  }
+  std::reverse(result.begin(), result.end());
+  return result;
+}
+
+// Copies the nodes to just before the region's first backward node; its backward reads the copies.
+// What the region hands on to others is theirs to save.
+void run_again(Program& program, const Region& region, const std::vector<NodeId>& nodes) {
   std::unordered_map<int32_t, Value> copy_of;
+  auto read_copies = [&](Node& node) {
+    for (Value& v : node.inputs)
+      if (auto it = copy_of.find(v.id); it != copy_of.end()) v = it->second;
+  };
   std::vector<NodeId> copies;
-  for (NodeId n : again) {
+  for (NodeId n : nodes) {
     Node node = program.node(n);
     node.phase = Phase::recompute;
     std::vector<TensorType> types;
     for (Value v : node.outputs) types.push_back(program.type(v));
-    for (Value& v : node.inputs)
-      if (auto it = copy_of.find(v.id); it != copy_of.end()) v = it->second;
+    read_copies(node);
     std::vector<Value> originals = node.outputs;
     NodeId copy = program.add_node(std::move(node), types);
     copies.push_back(copy);
     for (size_t i = 0; i < originals.size(); ++i)
       copy_of[originals[i].id] = program.node(copy).outputs[i];
   }
-  // What the region hands on to others is theirs to save; only its own backward reads the copies.
-  for (NodeId n : program.order) {
-    Node& node = program.node(n);
-    if (node.phase == Phase::forward || region_of(node.scope, attention_only) != region) continue;
-    if (node.phase == Phase::recompute) continue;
-    for (Value& v : node.inputs)
-      if (auto it = copy_of.find(v.id); it != copy_of.end()) v = it->second;
-  }
+  for (NodeId n : region.backward) read_copies(program.node(n));
   Insertions insertions;
-  insertions.before(trigger) = copies;
+  insertions.before(region.backward.front()) = copies;
   insertions.apply(program);
 }
 
 }  // namespace
 
 void recompute(Module& module, const PassContext& context) {
-  if (context.options.recompute == "none") return;
+  const std::string& what = context.options.recompute;
+  if (what == "none") return;
   auto it = module.programs.find("step");
   if (it == module.programs.end()) return;
   Program& program = it->second;
-  bool attention_only = context.options.recompute == "attention";
-  std::vector<std::string> regions;
-  for (NodeId n : program.order) {
-    std::string region = region_of(program.node(n).scope, attention_only);
-    if (!region.empty() && std::find(regions.begin(), regions.end(), region) == regions.end())
-      regions.push_back(region);
+  auto regions = regions_of(program, what == "attention");
+  for (auto region = regions.rbegin(); region != regions.rend(); ++region) {
+    if (region->backward.empty()) continue;
+    run_again(program, *region,
+              what == "cheap"
+                  ? cheap_and_worth_it(program, *region)
+                  : needed(program, region->forward, read_by(program, region->backward)));
   }
-  for (auto region = regions.rbegin(); region != regions.rend(); ++region)
-    recompute_region(program, *region, attention_only);
 }
 
 }  // namespace anneal

@@ -26,7 +26,7 @@ struct TrainConfig {
   int64_t eval_batches = 20;
   int64_t sample_every = 500;  // 0: off
   std::string sample_prompt;
-  std::string recompute = "none";  // none | attention | block
+  std::string recompute = "none";  // none | cheap | attention | block
   bool fuse = true;
   bool operator==(const TrainConfig&) const = default;
 };

@@ -62,7 +62,7 @@ Arena::Arena(int64_t bytes, Pages pages) : bytes_(bytes) {
     throw UsageError(str("[memory] the plan needs ", bytes >> 20, " MiB, and this machine gives ",
                          limit >> 20,
                          " MiB (a smaller train.micro_batch or model.width needs less, or "
-                         "train.recompute = \"block\"; see anneal plan)"));
+                         "train.recompute = \"cheap\" or \"block\"; see anneal plan)"));
   void* p = ::mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (p == MAP_FAILED)
