@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "anneal/device/cpu/convert.hpp"
 #include "anneal/device/cpu/matmul.hpp"
 #include "anneal/device/cpu/parallel.hpp"
 #include "anneal/runtime/executable.hpp"
@@ -128,6 +129,33 @@ TEST_P(Compiled, TheSameBitsOnAnyNumberOfThreads) {
 TEST_P(Compiled, TheSameBitsAnotherTime) {
   expect_same_bits(run_all(GetParam().model, GetParam().options, false),
                    run_all(GetParam().model, GetParam().options, false));
+}
+
+TEST_P(Compiled, TheSameBitsWithWhateverIsComputedAgain) {
+  PassOptions options = GetParam().options;
+  options.recompute = "none";
+  Outcome kept = run_all(GetParam().model, options, false);
+  for (const char* what : {"cheap", "attention", "block"}) {
+    SCOPED_TRACE(what);
+    options.recompute = what;
+    expect_same_bits(kept, run_all(GetParam().model, options, false));
+  }
+}
+
+// The copy that the update writes is the parameter that it wrote, rounded.
+TEST_P(Compiled, CopiesAreTheirParametersRounded) {
+  CpuTarget target;
+  Module module = build_sample(GetParam().model.config);
+  run_passes(module, GetParam().options, target);
+  Outcome outcome = run_all(GetParam().model, GetParam().options, false);
+  for (const Persistent& p : module.persistents) {
+    if (p.kind != PersistentKind::copy) continue;
+    const Persistent& of = module.persistent(p.of);
+    std::vector<std::byte> rounded(static_cast<size_t>(p.type.bytes()));
+    narrow(reinterpret_cast<const float*>(outcome.at(of.name).data()), rounded.data(),
+           p.type.dtype, p.type.shape.elements());
+    EXPECT_TRUE(rounded == outcome.at(p.name)) << p.name;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Compiled, ::testing::ValuesIn(settings()),

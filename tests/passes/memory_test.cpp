@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "anneal/passes/liveness.hpp"
 #include "passes/sample_models.hpp"
@@ -200,7 +201,8 @@ TEST(PlanMemory, RecomputingSavesActivations) {
   EXPECT_LT(bytes[3], bytes[1]);
 }
 
-// What is cheap to compute again takes no matrix product, and what it reads is not kept for it.
+// What is cheap to compute again takes no matrix product, and no value is kept only for it: what it
+// reads is made again as well, or the backward pass reads it too.
 TEST(PlanMemory, CheapRecomputationAddsNoProductAndKeepsNothing) {
   for (const SampleModel& model : sample_models()) {
     for (const char* precision : {"fp32", "bf16"}) {
@@ -215,11 +217,23 @@ TEST(PlanMemory, CheapRecomputationAddsNoProductAndKeepsNothing) {
         Plan plan = run_passes(module, {.precision = precision, .recompute = recompute}, target);
         bytes.push_back(plan.programs.at("step.next").transient_bytes);
         const Program& program = module.programs.at("step.next");
+        std::set<int32_t> kept;
+        for (NodeId n : program.order)
+          if (program.node(n).phase == Phase::backward)
+            for (Value v : program.node(n).inputs)
+              if (v) kept.insert(v.id);
         int64_t again = 0;
         for (NodeId n : program.order) {
-          if (program.node(n).phase != Phase::recompute) continue;
+          const Node& node = program.node(n);
+          if (node.phase != Phase::recompute) continue;
           ++again;
-          EXPECT_TRUE(products_of(*program.node(n).op, program.call(n)).empty());
+          EXPECT_TRUE(products_of(*node.op, program.call(n)).empty());
+          for (Value v : node.inputs) {
+            NodeId producer = v ? program.info(v).producer : -1;
+            EXPECT_TRUE(producer < 0 || program.node(producer).phase == Phase::recompute ||
+                        kept.contains(v.id))
+                << node.describe();
+          }
         }
         EXPECT_EQ(again > 0, recompute == std::string("cheap"));
       }

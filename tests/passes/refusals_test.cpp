@@ -226,8 +226,8 @@ TEST(MixedPrecision, KeepsEveryTermOfAGradient) {
   });
 }
 
-// The update of a parameter reads and writes each of its tensors once; then its copy in low
-// precision, where it has one, is made.
+// The update of a parameter reads and writes each of its tensors once, its copy in low precision
+// included.
 TEST(Fuse, TheUpdateOfAParameterIsOneNode) {
   for (const char* kind : {"adamw", "adam", "sgd"}) {
     for (const char* precision : {"fp32", "bf16", "fp16"}) {

@@ -3,6 +3,7 @@
 #include <unistd.h>
 #include <algorithm>
 #include <fstream>
+#include <limits>
 #include <string>
 
 namespace anneal {
@@ -41,6 +42,14 @@ int64_t memory_limit() {
     }
   }
   return limit;
+}
+
+int64_t memory_left() {
+  int64_t limit = memory_limit();
+  int64_t size = 0, resident = 0;  // pages
+  std::ifstream statm("/proc/self/statm");
+  if (limit <= 0 || !(statm >> size >> resident)) return std::numeric_limits<int64_t>::max();
+  return std::max<int64_t>(0, limit - resident * ::sysconf(_SC_PAGE_SIZE));
 }
 
 }  // namespace anneal

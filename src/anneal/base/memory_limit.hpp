@@ -8,4 +8,8 @@ namespace anneal {
 // group (version 1 or 2) sets a limit. 0: unknown.
 int64_t memory_limit();
 
+// Of memory_limit(), what this process does not occupy yet, whatever others do; the largest number
+// where that is unknown.
+int64_t memory_left();
+
 }  // namespace anneal

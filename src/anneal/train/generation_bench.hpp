@@ -20,7 +20,8 @@ struct GenerationMeasurement {
   double weight_bytes = 0;   // of the weights that a token reads
   double cache_bytes = 0;    // of keys, values and states, in the middle of the text
   double read_bytes = 0;     // a second, of a sum over memory, just before and after a text
-  // Of that, the share that a text's tokens read. A model that stays in the caches may pass 1.
+  // Bytes a second of a text's tokens as a share of that text's read_bytes: the median share, not a
+  // quotient of medians. A model that stays in the caches may pass 1.
   double bandwidth_fraction = 0;
 
   double prompt_tokens_per_second() const { return static_cast<double>(prompt) / prompt_seconds; }

@@ -39,12 +39,11 @@ struct Arrays {
 
 constexpr int64_t grain = int64_t{1} << 14;
 
-// Floats of an array far beyond the caches: what a thread touches of three is many times its share
-// of a last-level cache. Less where there is little memory.
+// Floats of an array far beyond the caches: three of them have several times a thread's usual share
+// of a last-level cache. Less where that would be more than a quarter of the memory that is left.
 int64_t far_floats() {
-  int64_t floats = std::max(int64_t{1} << 25, thread_count() * (int64_t{1} << 22));
-  int64_t limit = memory_limit();
-  if (limit > 0) floats = std::min(floats, limit / 4 / (3 * 8));
+  int64_t floats = std::max(int64_t{1} << 25, thread_count() * (int64_t{1} << 20));
+  floats = std::min(floats, memory_left() / 4 / 12);
   return std::max(grain, floats / grain * grain);
 }
 

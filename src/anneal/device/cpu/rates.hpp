@@ -23,7 +23,8 @@ struct MachineRates {
   }
 };
 
-// Takes about half a second, and memory for as long.
+// Takes about half a second, and for as long 384 MiB or more with many threads; less, and then less
+// reliable, where little memory is left.
 MachineRates measure_rates();
 // Only the rate of matrix products of this dtype, 0 where there are no native ones: that of
 // CpuMatmul on operands large enough for every thread. Some tens of milliseconds.

@@ -1,7 +1,6 @@
 #include "anneal/ops/elementwise/cpu.hpp"
 
 #include <algorithm>
-#include <utility>
 
 #include "anneal/device/cpu/convert_kernel.hpp"
 #include "anneal/device/cpu/isa.hpp"
@@ -98,8 +97,9 @@ ElementwiseKernel::ElementwiseKernel(const OpCall& call)
       int32_t used = *o;
       *o = operand(used);
       // Freed once, however often the step reads it.
-      if (used < n || std::exchange(last_use[static_cast<size_t>(used)], -1) != static_cast<int>(k))
-        continue;
+      int& last = last_use[static_cast<size_t>(used)];
+      if (used < n || last != static_cast<int>(k)) continue;
+      last = -1;
       free_registers.push_back(register_of[static_cast<size_t>(used - n)]);
     }
     if (free_registers.empty()) free_registers.push_back(registers_++);
@@ -108,8 +108,9 @@ ElementwiseKernel::ElementwiseKernel(const OpCall& call)
     steps_.push_back(step);
   }
   int32_t last_result = n + static_cast<int32_t>(tape.steps.size()) - 1;
-  auto lines = block * 4 / line, steps = static_cast<int64_t>(tape.steps.size());
-  step_bytes_ = (lines + steps - 1) / std::max<int64_t>(1, steps) * line;
+  auto lines = block * 4 / line;
+  auto parts = std::max<int64_t>(1, static_cast<int64_t>(tape.steps.size()));
+  step_bytes_ = (lines + parts - 1) / parts * line;
   for (size_t o = 0; o < tape.results.size(); ++o) {
     int32_t result = tape.results[o];
     Output output{.dtype = call.out[o].dtype, .operand = operand(result), .written = false};

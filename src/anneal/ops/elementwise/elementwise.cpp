@@ -163,6 +163,7 @@ Value apply(Builder& b, Ew function, Value x, float constant) {
 }
 
 Value cast(Builder& b, Value x, DType to) {
+  ANNEAL_ASSERT(is_f32_or_low(to), "casts are between f32, bf16 and f16, got ", name_of(to));
   if (b.type(x).dtype == to) return x;
   Value result = apply(b, Ew::copy, x);
   b.program().info(result).type.dtype = to;
