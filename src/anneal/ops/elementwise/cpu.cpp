@@ -1,6 +1,7 @@
 #include "anneal/ops/elementwise/cpu.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "anneal/device/cpu/convert_kernel.hpp"
 #include "anneal/device/cpu/isa.hpp"
@@ -15,13 +16,14 @@ constexpr int64_t block = 256;      // floats in flight between instructions: 1 
 constexpr int64_t grain = 1 << 14;  // elements a task
 constexpr int64_t line = 64;        // bytes of a cache line
 constexpr int max_registers = 40;   // on the stack: 40 KiB
+constexpr size_t max_steps = 64;
 
 // Runs a tape block by block. Registers hold f32 blocks: one for every input that cannot be read in
 // place (low precision, scalars, columns) and one for every intermediate that is alive.
 class ElementwiseKernel final : public Kernel {
  public:
   explicit ElementwiseKernel(const OpCall& call);
-  bool fits() const { return registers_ <= max_registers; }
+  bool fits() const { return registers_ <= max_registers && steps_.size() <= max_steps; }
   void run(const KernelArgs& args) const override;
 
  private:
@@ -34,17 +36,21 @@ class ElementwiseKernel final : public Kernel {
   struct Step {
     TapeStep tape;
     int out;          // register
-    int direct = -1;  // output that takes the result in place of the register
+    int direct = -1;  // f32 output that takes the result in place of the register
+    // Inputs that later steps read in place: none may have the output's place.
+    std::vector<int> read_later{};
   };
   struct Output {
     DType dtype;
     int operand;
-    bool written;  // by the step itself
   };
+  // Of each step, whether it writes its output itself.
+  using Directly = std::array<bool, max_steps>;
 
   // Element `at` of input i.
   float element(const KernelArgs& args, int i, int64_t at) const;
-  void run_range(const KernelArgs& args, int64_t begin, int64_t end) const;
+  void run_range(const KernelArgs& args, const Directly& directly, int64_t begin,
+                 int64_t end) const;
   void prefetch(const KernelArgs& args, int64_t begin, int64_t length, int64_t part) const;
 
   const ElementwiseKernels& kernels_ =
@@ -107,28 +113,34 @@ ElementwiseKernel::ElementwiseKernel(const OpCall& call)
     free_registers.pop_back();
     steps_.push_back(step);
   }
-  int32_t last_result = n + static_cast<int32_t>(tape.steps.size()) - 1;
   auto lines = block * 4 / line;
   auto parts = std::max<int64_t>(1, static_cast<int64_t>(tape.steps.size()));
   step_bytes_ = (lines + parts - 1) / parts * line;
   for (size_t o = 0; o < tape.results.size(); ++o) {
     int32_t result = tape.results[o];
-    Output output{.dtype = call.out[o].dtype, .operand = operand(result), .written = false};
-    // The last step may write straight to an f32 output.
-    if (!steps_.empty() && result == last_result && output.dtype == DType::f32 &&
-        steps_.back().direct < 0) {
-      steps_.back().direct = static_cast<int>(o);
-      output.written = true;
-    }
-    outputs_.push_back(output);
+    outputs_.push_back({.dtype = call.out[o].dtype, .operand = operand(result)});
+    if (result < n || call.out[o].dtype != DType::f32) continue;
+    auto k = static_cast<size_t>(result - n);
+    steps_[k].direct = static_cast<int>(o);
+    for (size_t later = k + 1; later < steps_.size(); ++later)
+      for (int32_t read : {steps_[later].tape.a, steps_[later].tape.b, steps_[later].tape.c})
+        if (read >= 0 && read < n && inputs_[static_cast<size_t>(read)].buffer < 0)
+          steps_[k].read_later.push_back(read);
   }
 }
 
 void ElementwiseKernel::run(const KernelArgs& args) const {
   int64_t task = grain;
   if (row_ < elements_ && row_ > 0) task = std::max<int64_t>(1, grain / row_) * row_;
+  Directly directly{};
+  for (size_t k = 0; k < steps_.size(); ++k) {
+    const auto& [tape, out, direct, read_later] = steps_[k];
+    directly[k] = direct >= 0 && std::none_of(read_later.begin(), read_later.end(), [&](int i) {
+      return args.in[i] == args.out[direct];
+    });
+  }
   parallel_ranges(elements_, task,
-                  [&](int64_t begin, int64_t end) { run_range(args, begin, end); });
+                  [&](int64_t begin, int64_t end) { run_range(args, directly, begin, end); });
 }
 
 // Asks for part `part` of as many as there are steps of the block of inputs at `begin`, so that
@@ -152,7 +164,8 @@ float ElementwiseKernel::element(const KernelArgs& args, int i, int64_t at) cons
   return x;
 }
 
-void ElementwiseKernel::run_range(const KernelArgs& args, int64_t begin, int64_t end) const {
+void ElementwiseKernel::run_range(const KernelArgs& args, const Directly& directly, int64_t begin,
+                                  int64_t end) const {
   alignas(64) float registers[max_registers][block];
   const int n = static_cast<int>(inputs_.size());
   const float* operand[64];
@@ -178,9 +191,10 @@ void ElementwiseKernel::run_range(const KernelArgs& args, int64_t begin, int64_t
       else
         convert_->widen(args.input<std::byte>(i) + at * size_of(input.dtype), buffer, length);
     }
-    for (const auto& step : steps_) {
+    for (size_t s = 0; s < steps_.size(); ++s) {
+      const Step& step = steps_[s];
       if (next > 0) prefetch(args, e + length, next, part++);
-      float* out = step.direct >= 0 ? args.output<float>(step.direct) + e : registers[step.out];
+      float* out = directly[s] ? args.output<float>(step.direct) + e : registers[step.out];
       const TapeStep& t = step.tape;
       const float* b = t.b >= 0 ? operand[t.b] : nullptr;
       if (t.fused == EwFused::none)
@@ -193,8 +207,8 @@ void ElementwiseKernel::run_range(const KernelArgs& args, int64_t begin, int64_t
     if (steps_.empty() && next > 0) prefetch(args, e + length, next, 0);
     for (size_t o = 0; o < outputs_.size(); ++o) {
       const auto& output = outputs_[o];
-      if (output.written) continue;
       const float* from = operand[output.operand];
+      if (from == static_cast<const float*>(args.out[o]) + e) continue;  // the step wrote it
       if (output.dtype == DType::f32)
         kernels_.run(Ew::copy, from, nullptr, 0, args.output<float>(static_cast<int>(o)) + e,
                      length);

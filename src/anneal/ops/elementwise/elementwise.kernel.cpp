@@ -144,6 +144,8 @@ void run_fused(EwFused function, const float* a, const float* b, const float* c,
       return binary(a, b, out, n, [&](vf x, vf y) { return x * y + k; });
     case EwFused::combine:
       return binary(a, b, out, n, [&](vf x, vf y) { return k * x + l * y; });
+    case EwFused::divide_by_root:
+      return ternary(a, b, c, out, n, [&](vf x, vf y, vf z) { return x / (sqrt(y) * z + k); });
     case EwFused::none:
       return;
   }

@@ -122,8 +122,8 @@ TEST(Elementwise, TapeOfManyInstructions) {
   check(c);
 }
 
-// Every way in which a sum takes in what it adds, and the reasons not to.
-TEST(Elementwise, TapeFusesProductsIntoTheirOnlySum) {
+// Every way in which a step takes in what it reads, and the reasons not to.
+TEST(Elementwise, TapeFusesWhatOnlyOneStepReads) {
   // Operands: a = 0, b = 1, c = 2; results from 3 on.
   struct Case {
     const char* name;
@@ -146,6 +146,14 @@ TEST(Elementwise, TapeFusesProductsIntoTheirOnlySum) {
       {"a·b + a·b stays", {{mul, 0, 1}, {add, 3, 3}}, {4}, 2},
       {"a product that is wanted stays", {{mul, 0, 1}, {add, 3, 2}}, {3, 4}, 2},
       {"a product read twice stays", {{mul, 0, 1}, {add, 3, 2}, {sub, 4, 3}}, {5}, 3},
+      {"a / (√b·c + 0.5)",
+       {{sqrt, 1}, {mul, 3, 2}, {shift, 4, -1, 0.5f}, {div, 0, 5}},
+       {6},
+       1},
+      {"a root that is wanted stays",
+       {{sqrt, 1}, {mul, 3, 2}, {shift, 4, -1, 0.5f}, {div, 0, 5}},
+       {3, 6},
+       3},
       {"a chain", {{mul, 0, 1}, {add, 3, 2}, {mul, 4, 0}, {sub, 1, 5}}, {6}, 2}};
   for (const Case& test : cases) {
     ElementwiseAttrs attrs{.inputs = 3, .code = test.code, .results = test.results};
@@ -156,6 +164,8 @@ TEST(Elementwise, TapeFusesProductsIntoTheirOnlySum) {
     c.low_inputs = all_bits;
     c.low_outputs = all_bits;
     c.gradient = false;
+    if (test.code[0].function == sqrt)
+      c.fill = [](int input, RefTensor& t) { fill(input > 0 ? sqrt : add, input, t); };
     check(c);
   }
 }

@@ -63,6 +63,22 @@ class TapeMaker {
     return {scale->a, scale->constant};
   }
 
+  // a / (sqrt(b)·c + k), whose product the sum has absorbed.
+  std::optional<TapeStep> division_by_root(const EwInstruction& code) {
+    const EwInstruction* sum = sole(code.b, Ew::shift);
+    if (!sum || sum->a < attrs_.inputs || !absorbed_[index(sum->a)]) return std::nullopt;
+    const EwInstruction& product = attrs_.code[index(sum->a)];
+    const EwInstruction* root = sole(product.a, Ew::sqrt);
+    if (!root) return std::nullopt;
+    absorb(code.b);
+    absorb(product.a);
+    return TapeStep{.fused = EwFused::divide_by_root,
+                    .a = code.a,
+                    .b = root->a,
+                    .c = product.b,
+                    .k = sum->constant};
+  }
+
   TapeStep step_of(const EwInstruction& code) {
     bool sum = code.function == Ew::add, difference = code.function == Ew::sub;
     if (sum || difference) {
@@ -83,6 +99,8 @@ class TapeMaker {
         return {.fused = EwFused::combine, .a = a, .b = b, .k = k, .l = sum ? l : -l};
       }
     }
+    if (code.function == Ew::div)
+      if (auto step = division_by_root(code)) return *step;
     if (const EwInstruction* product =
             code.function == Ew::shift ? sole(code.a, Ew::mul) : nullptr) {
       absorb(code.a);

@@ -6,13 +6,14 @@
 
 namespace anneal {
 
-// Sums and products that a CPU does in one instruction.
+// Sums and products that a CPU does in one instruction, and what adaptive optimizers divide by.
 enum class EwFused : uint8_t {
   none,
   multiply_add,       // a·b + c
   multiply_subtract,  // c − a·b
   multiply_shift,     // a·b + k
   combine,            // k·a + l·b
+  divide_by_root,     // a / (sqrt(b)·c + k)
 };
 
 // One pass of the kernel over a block.
@@ -28,8 +29,8 @@ struct Tape {
   std::vector<int32_t> results;  // operand of each output
 };
 
-// The instructions of a node in as few steps as there are: a product or a multiple that only one
-// sum reads becomes part of that sum, and a copy is what it copies. No result of several is an input.
+// The instructions of a node in as few steps as there are: a product, a multiple or a root that only
+// one step reads becomes part of that step, and a copy is what it copies. No result of several is an input.
 Tape make_tape(const ElementwiseAttrs& attrs);
 
 }  // namespace anneal
