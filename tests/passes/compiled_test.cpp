@@ -152,8 +152,8 @@ TEST_P(Compiled, CopiesAreTheirParametersRounded) {
     if (p.kind != PersistentKind::copy) continue;
     const Persistent& of = module.persistent(p.of);
     std::vector<std::byte> rounded(static_cast<size_t>(p.type.bytes()));
-    narrow(reinterpret_cast<const float*>(outcome.at(of.name).data()), rounded.data(),
-           p.type.dtype, p.type.shape.elements());
+    narrow(reinterpret_cast<const float*>(outcome.at(of.name).data()), rounded.data(), p.type.dtype,
+           p.type.shape.elements());
     EXPECT_TRUE(rounded == outcome.at(p.name)) << p.name;
   }
 }

@@ -105,8 +105,7 @@ std::vector<NodeId> cheap_and_worth_it(const Program& program, const Region& reg
     int64_t all = 0, only_here = 0;
     for (Value v : node.outputs) {
       all += program.type(v).bytes();
-      if (flag(wanted, v.id) && !flag(wanted_by_others, v.id))
-        only_here += program.type(v).bytes();
+      if (flag(wanted, v.id) && !flag(wanted_by_others, v.id)) only_here += program.type(v).bytes();
     }
     for (Value v : node.outputs) saved[static_cast<size_t>(v.id)] = 2 * only_here >= all;
   }

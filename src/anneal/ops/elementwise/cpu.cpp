@@ -136,8 +136,8 @@ void ElementwiseKernel::run(const KernelArgs& args) const {
   for (size_t k = 0; k < steps_.size(); ++k) {
     const auto& [tape, out, direct, read_later] = steps_[k];
     directly[k] = direct >= 0 && std::none_of(read_later.begin(), read_later.end(), [&](int i) {
-      return args.in[i] == args.out[direct];
-    });
+                    return args.in[i] == args.out[direct];
+                  });
   }
   parallel_ranges(elements_, task,
                   [&](int64_t begin, int64_t end) { run_range(args, directly, begin, end); });

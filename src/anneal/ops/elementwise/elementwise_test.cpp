@@ -146,10 +146,7 @@ TEST(Elementwise, TapeFusesWhatOnlyOneStepReads) {
       {"a·b + a·b stays", {{mul, 0, 1}, {add, 3, 3}}, {4}, 2},
       {"a product that is wanted stays", {{mul, 0, 1}, {add, 3, 2}}, {3, 4}, 2},
       {"a product read twice stays", {{mul, 0, 1}, {add, 3, 2}, {sub, 4, 3}}, {5}, 3},
-      {"a / (√b·c + 0.5)",
-       {{sqrt, 1}, {mul, 3, 2}, {shift, 4, -1, 0.5f}, {div, 0, 5}},
-       {6},
-       1},
+      {"a / (√b·c + 0.5)", {{sqrt, 1}, {mul, 3, 2}, {shift, 4, -1, 0.5f}, {div, 0, 5}}, {6}, 1},
       {"a root that is wanted stays",
        {{sqrt, 1}, {mul, 3, 2}, {shift, 4, -1, 0.5f}, {div, 0, 5}},
        {3, 6},
@@ -172,10 +169,9 @@ TEST(Elementwise, TapeFusesWhatOnlyOneStepReads) {
 
 TEST(Elementwise, TapeCopiesOnlyInputsOfSeveralResults) {
   // t0 = i0 + i1; t1 = copy t0; t2 = copy i0
-  ElementwiseAttrs attrs{
-      .inputs = 2,
-      .code = {{.function = Ew::add, .a = 0, .b = 1}, {.a = 2}, {.a = 0}},
-      .results = {2, 3, 4}};
+  ElementwiseAttrs attrs{.inputs = 2,
+                         .code = {{.function = Ew::add, .a = 0, .b = 1}, {.a = 2}, {.a = 0}},
+                         .results = {2, 3, 4}};
   Tape tape = make_tape(attrs);
   ASSERT_EQ(tape.steps.size(), 2);
   EXPECT_EQ(tape.results, (std::vector<int32_t>{2, 2, 3}));
@@ -185,8 +181,8 @@ TEST(Elementwise, TapeCopiesOnlyInputsOfSeveralResults) {
   EXPECT_EQ(tape.results, std::vector<int32_t>{0});
 }
 
-// Outputs take the places of inputs that other outputs copy; the sum is written in place and rounded
-// from there.
+// Outputs take the places of inputs that other outputs copy; the sum is written in place and
+// rounded from there.
 TEST(Elementwise, ResultsMaySwapPlacesWithInputs) {
   constexpr int64_t n = 50'000;
   TensorType f32{DType::f32, {n}}, low{DType::bf16, {n}};
@@ -194,9 +190,8 @@ TEST(Elementwise, ResultsMaySwapPlacesWithInputs) {
       .inputs = 2,
       .code = {{.a = 0}, {.a = 1}, {.function = Ew::add, .a = 0, .b = 1}, {.a = 4}},
       .results = {2, 4, 3, 5}};
-  auto kernel = make_cpu_kernel(elementwise_op(), {.attrs = Attrs::of(attrs),
-                                                   .in = {f32, f32},
-                                                   .out = {f32, f32, low, low}});
+  auto kernel = make_cpu_kernel(
+      elementwise_op(), {.attrs = Attrs::of(attrs), .in = {f32, f32}, .out = {f32, f32, low, low}});
   std::vector<float> a(n), b(n), sum(n);
   std::vector<bf16> low_b(n), low_sum(n);
   for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(i), b[i] = 0.125f;

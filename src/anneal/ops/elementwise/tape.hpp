@@ -29,8 +29,9 @@ struct Tape {
   std::vector<int32_t> results;  // operand of each output
 };
 
-// The instructions of a node in as few steps as there are: a product, a multiple or a root that only
-// one step reads becomes part of that step, and a copy is what it copies. No result of several is an input.
+// The instructions of a node in as few steps as there are: a product, a multiple or a root that
+// only one step reads becomes part of that step, and a copy is what it copies. No result of several
+// is an input.
 Tape make_tape(const ElementwiseAttrs& attrs);
 
 }  // namespace anneal
