@@ -16,7 +16,7 @@ constexpr int64_t block = 256;      // floats in flight between instructions: 1 
 constexpr int64_t grain = 1 << 14;  // elements a task
 constexpr int64_t line = 64;        // bytes of a cache line
 constexpr int max_registers = 40;   // on the stack: 40 KiB
-constexpr size_t max_steps = 64;
+constexpr size_t max_steps = 64;    // more than fusion makes
 
 // Runs a tape block by block. Registers hold f32 blocks: one for every input that cannot be read in
 // place (low precision, scalars, columns) and one for every intermediate that is alive.
@@ -208,13 +208,13 @@ void ElementwiseKernel::run_range(const KernelArgs& args, const Directly& direct
     for (size_t o = 0; o < outputs_.size(); ++o) {
       const auto& output = outputs_[o];
       const float* from = operand[output.operand];
-      if (from == static_cast<const float*>(args.out[o]) + e) continue;  // the step wrote it
-      if (output.dtype == DType::f32)
-        kernels_.run(Ew::copy, from, nullptr, 0, args.output<float>(static_cast<int>(o)) + e,
-                     length);
-      else
+      if (output.dtype != DType::f32) {
         convert_->narrow(
             from, args.output<std::byte>(static_cast<int>(o)) + e * size_of(output.dtype), length);
+        continue;
+      }
+      float* to = args.output<float>(static_cast<int>(o)) + e;
+      if (to != from) kernels_.run(Ew::copy, from, nullptr, 0, to, length);
     }
     e += length;
   }

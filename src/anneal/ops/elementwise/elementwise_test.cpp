@@ -132,6 +132,10 @@ TEST(Elementwise, TapeFusesWhatOnlyOneStepReads) {
     size_t steps;
   };
   using enum Ew;
+  const std::vector<EwInstruction> root = {
+      {sqrt, 1}, {mul, 3, 2}, {shift, 4, -1, 0.5f}, {div, 0, 5}};
+  std::vector<EwInstruction> read_twice = root;
+  read_twice.push_back({mul, 6, 5});
   const Case cases[] = {
       {"a·b + c", {{mul, 0, 1}, {add, 3, 2}}, {4}, 1},
       {"c + a·b", {{mul, 0, 1}, {add, 2, 3}}, {4}, 1},
@@ -146,11 +150,22 @@ TEST(Elementwise, TapeFusesWhatOnlyOneStepReads) {
       {"a·b + a·b stays", {{mul, 0, 1}, {add, 3, 3}}, {4}, 2},
       {"a product that is wanted stays", {{mul, 0, 1}, {add, 3, 2}}, {3, 4}, 2},
       {"a product read twice stays", {{mul, 0, 1}, {add, 3, 2}, {sub, 4, 3}}, {5}, 3},
-      {"a / (√b·c + 0.5)", {{sqrt, 1}, {mul, 3, 2}, {shift, 4, -1, 0.5f}, {div, 0, 5}}, {6}, 1},
-      {"a root that is wanted stays",
-       {{sqrt, 1}, {mul, 3, 2}, {shift, 4, -1, 0.5f}, {div, 0, 5}},
-       {3, 6},
+      {"a / (√b·c + 0.5)", root, {6}, 1},
+      {"a root that is wanted stays", root, {3, 6}, 3},
+      {"a product with a root that is wanted stays", root, {4, 6}, 4},
+      {"a sum with a root that is wanted stays", root, {5, 6}, 3},
+      {"a sum with a root that is read twice stays", read_twice, {7}, 4},
+      {"a multiple of a root stays",
+       {{sqrt, 1}, {scale, 3, -1, 2}, {shift, 4, -1, 0.5f}, {div, 0, 5}},
+       {6},
+       4},
+      {"a root alone stays", {{sqrt, 1}, {shift, 3, -1, 0.5f}, {div, 0, 4}}, {5}, 3},
+      {"a sum with a root, divided",
+       {{sqrt, 1}, {mul, 3, 2}, {shift, 4, -1, 0.5f}, {div, 5, 0}},
+       {6},
        3},
+      {"a result before a fused sum", {{mul, 0, 1}, {mul, 3, 1}, {add, 4, 2}}, {3, 5}, 2},
+      {"one sum as two results, read on", {{add, 0, 1}, {copy, 3}, {mul, 3, 2}}, {3, 4, 5}, 2},
       {"a chain", {{mul, 0, 1}, {add, 3, 2}, {mul, 4, 0}, {sub, 1, 5}}, {6}, 2}};
   for (const Case& test : cases) {
     ElementwiseAttrs attrs{.inputs = 3, .code = test.code, .results = test.results};

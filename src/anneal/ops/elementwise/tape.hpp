@@ -13,7 +13,7 @@ enum class EwFused : uint8_t {
   multiply_subtract,  // c − a·b
   multiply_shift,     // a·b + k
   combine,            // k·a + l·b
-  divide_by_root,     // a / (sqrt(b)·c + k)
+  divide_by_root,     // a / (sqrt(b)·c + k), the product in this order
 };
 
 // One pass of the kernel over a block.
@@ -29,9 +29,9 @@ struct Tape {
   std::vector<int32_t> results;  // operand of each output
 };
 
-// The instructions of a node in as few steps as there are: a product, a multiple or a root that
-// only one step reads becomes part of that step, and a copy is what it copies. No result of several
-// is an input.
+// The instructions of a node in as few steps as there are: a product or a multiple that only one
+// sum reads becomes part of that sum, a sum with a root part of the division that alone reads it,
+// and a copy is what it copies. No result of several is an input.
 Tape make_tape(const ElementwiseAttrs& attrs);
 
 }  // namespace anneal
