@@ -134,10 +134,10 @@ void ElementwiseKernel::run(const KernelArgs& args) const {
   if (row_ < elements_ && row_ > 0) task = std::max<int64_t>(1, grain / row_) * row_;
   Directly directly{};
   for (size_t k = 0; k < steps_.size(); ++k) {
-    const auto& [tape, out, direct, read_later] = steps_[k];
-    directly[k] = direct >= 0 && std::none_of(read_later.begin(), read_later.end(), [&](int i) {
-                    return args.in[i] == args.out[direct];
-                  });
+    const Step& step = steps_[k];
+    directly[k] = step.direct >= 0 &&
+                  std::none_of(step.read_later.begin(), step.read_later.end(),
+                               [&](int i) { return args.in[i] == args.out[step.direct]; });
   }
   parallel_ranges(elements_, task,
                   [&](int64_t begin, int64_t end) { run_range(args, directly, begin, end); });
