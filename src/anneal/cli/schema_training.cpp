@@ -161,9 +161,10 @@ std::vector<Key> training_keys() {
       {.section = "train",
        .name = "recompute",
        .field = train<&T::recompute>,
-       .doc = "what the backward pass computes again instead of keeping it in memory",
+       .doc = "what the backward pass computes again instead of keeping it in memory; cheap: of "
+              "each block all but matrix products",
        .unit = "",
-       .choices = {"none", "attention", "block", "cheap"}},
+       .choices = {"none", "cheap", "attention", "block"}},
       {.section = "train",
        .name = "fuse",
        .field = train<&T::fuse>,

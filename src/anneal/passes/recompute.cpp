@@ -58,8 +58,10 @@ Flags read_by(const Program& program, const std::vector<NodeId>& nodes) {
   return read;
 }
 
-// The nodes of `from`, in order, whose outputs are wanted, by others or by one of them.
-std::vector<NodeId> needed(const Program& program, const std::vector<NodeId>& from, Flags wanted) {
+// The nodes of `from`, in order, whose outputs are wanted, by others or by one of them; what is
+// kept anyway is not made again for their sake.
+std::vector<NodeId> needed(const Program& program, const std::vector<NodeId>& from, Flags wanted,
+                           const Flags& kept) {
   std::vector<NodeId> result;
   for (auto it = from.rbegin(); it != from.rend(); ++it) {
     const Node& node = program.node(*it);
@@ -68,28 +70,36 @@ std::vector<NodeId> needed(const Program& program, const std::vector<NodeId>& fr
       continue;
     result.push_back(*it);
     for (Value v : node.inputs)
-      if (v) wanted[static_cast<size_t>(v.id)] = true;
+      if (v && !flag(kept, v.id)) wanted[static_cast<size_t>(v.id)] = true;
   }
   std::reverse(result.begin(), result.end());
   return result;
 }
 
+// All that the region's backward needs, from what enters the region.
+std::vector<NodeId> everything(const Program& program, const Region& region) {
+  const Flags nothing(static_cast<size_t>(program.value_count()), false);
+  return needed(program, region.forward, read_by(program, region.backward), nothing);
+}
+
 // Of a region, the nodes that take no matrix product, read only what is kept anyway or comes from
 // another of them, and give something that only the region's backward would keep in memory.
 std::vector<NodeId> cheap_and_worth_it(const Program& program, const Region& region) {
-  std::vector<NodeId> others;
+  std::vector<NodeId> others, all_backward;
   Flags inside(static_cast<size_t>(program.node_count()), false);
   for (NodeId n : region.backward) inside[static_cast<size_t>(n)] = true;
-  for (NodeId n : program.order)
-    if (program.node(n).phase != Phase::forward && !flag(inside, n)) others.push_back(n);
-  const Flags wanted = read_by(program, region.backward);
+  for (NodeId n : program.order) {
+    if (program.node(n).phase == Phase::forward) continue;
+    all_backward.push_back(n);
+    if (!flag(inside, n)) others.push_back(n);
+  }
   const Flags wanted_by_others = read_by(program, others);
+  const Flags kept = read_by(program, all_backward);
 
   Flags can_run_again(static_cast<size_t>(program.node_count()), false);
   auto at_hand = [&](Value v) {
     NodeId producer = program.info(v).producer;
-    return producer < 0 || flag(wanted, v.id) || flag(wanted_by_others, v.id) ||
-           flag(can_run_again, producer);
+    return producer < 0 || flag(kept, v.id) || flag(can_run_again, producer);
   };
   Flags saved(static_cast<size_t>(program.value_count()), false);
   std::vector<NodeId> cheap;
@@ -105,24 +115,11 @@ std::vector<NodeId> cheap_and_worth_it(const Program& program, const Region& reg
     int64_t all = 0, only_here = 0;
     for (Value v : node.outputs) {
       all += program.type(v).bytes();
-      if (flag(wanted, v.id) && !flag(wanted_by_others, v.id)) only_here += program.type(v).bytes();
+      if (flag(kept, v.id) && !flag(wanted_by_others, v.id)) only_here += program.type(v).bytes();
     }
     for (Value v : node.outputs) saved[static_cast<size_t>(v.id)] = 2 * only_here >= all;
   }
-  // What they read is kept where it is wanted anyway, else it is made again too.
-  std::vector<NodeId> result;
-  for (auto it = cheap.rbegin(); it != cheap.rend(); ++it) {
-    const Node& node = program.node(*it);
-    if (std::none_of(node.outputs.begin(), node.outputs.end(),
-                     [&](Value v) { return flag(saved, v.id); }))
-      continue;
-    result.push_back(*it);
-    for (Value v : node.inputs)
-      if (v && !flag(wanted, v.id) && !flag(wanted_by_others, v.id))
-        saved[static_cast<size_t>(v.id)] = true;
-  }
-  std::reverse(result.begin(), result.end());
-  return result;
+  return needed(program, cheap, std::move(saved), kept);
 }
 
 // Copies the nodes to just before the region's first backward node; its backward reads the copies.
@@ -163,10 +160,9 @@ void recompute(Module& module, const PassContext& context) {
   auto regions = regions_of(program, what == "attention");
   for (auto region = regions.rbegin(); region != regions.rend(); ++region) {
     if (region->backward.empty()) continue;
-    run_again(program, *region,
-              what == "cheap"
-                  ? cheap_and_worth_it(program, *region)
-                  : needed(program, region->forward, read_by(program, region->backward)));
+    run_again(
+        program, *region,
+        what == "cheap" ? cheap_and_worth_it(program, *region) : everything(program, *region));
   }
 }
 
